@@ -1,0 +1,76 @@
+-- The shop's aggregates. Each table is what the function of the same name in spark_jobs/domains/ecommerce.py returns,
+-- merged by the rules declared with it. Times are UTC, amounts are cents of the reporting currency (EUR),
+-- ids are UUIDs in 16 bytes. Statements are idempotent: they are run at every start.
+
+-- Events by name: the figures that `make verify` holds against the producer's ledger.
+CREATE TABLE IF NOT EXISTS events_by_minute (
+  minute         DATETIME NOT NULL COMMENT 'of occurred_at',
+  event_name     VARCHAR(32) CHARACTER SET ascii NOT NULL,
+  events         BIGINT NOT NULL,
+  revenue_cents  BIGINT NOT NULL COMMENT 'reporting_value of purchases, 0 for other events',
+  PRIMARY KEY (minute, event_name)
+);
+
+-- Every measure adds up over every dimension. An event counts once, in the category that leads it: that of its
+-- most valuable line, ties to the first line; '(none)' for an event without items. An order is such an event, so
+-- orders and order_value_cents stand in the leading category, while units and revenue_cents stand line by line in
+-- the category of the line. Both kinds add up to the same total, and under any filter nothing is counted twice.
+CREATE TABLE IF NOT EXISTS sales_by_minute (
+  minute             DATETIME NOT NULL COMMENT 'of occurred_at',
+  category           VARCHAR(32) NOT NULL,
+  country            CHAR(2) CHARACTER SET ascii NOT NULL,
+  device             VARCHAR(16) CHARACTER SET ascii NOT NULL,
+  source             VARCHAR(32) NOT NULL COMMENT 'utm_source, (direct) where absent',
+  currency           CHAR(3) CHARACTER SET ascii NOT NULL COMMENT 'of the storefront; amounts here are in EUR all the same',
+  events             BIGINT NOT NULL,
+  views              BIGINT NOT NULL COMMENT 'view_item',
+  carts              BIGINT NOT NULL COMMENT 'add_to_cart',
+  checkouts          BIGINT NOT NULL COMMENT 'begin_checkout',
+  payment_failures   BIGINT NOT NULL,
+  orders             BIGINT NOT NULL COMMENT 'purchase, in the leading category',
+  order_value_cents  BIGINT NOT NULL COMMENT 'whole orders, in the leading category',
+  units              BIGINT NOT NULL COMMENT 'items bought, in the category of the line',
+  revenue_cents      BIGINT NOT NULL COMMENT 'lines bought, in the category of the line; refunds not taken off',
+  refunds            BIGINT NOT NULL COMMENT 'refund events, in the leading category',
+  refund_cents       BIGINT NOT NULL COMMENT 'lines refunded, in the category of the line',
+  PRIMARY KEY (minute, category, country, device, source, currency)
+);
+
+CREATE TABLE IF NOT EXISTS items_by_minute (
+  minute         DATETIME NOT NULL COMMENT 'of occurred_at',
+  item_id        BINARY(16) NOT NULL,
+  item_name      VARCHAR(128) NOT NULL,
+  brand          VARCHAR(64) NOT NULL,
+  category       VARCHAR(32) NOT NULL,
+  views          BIGINT NOT NULL COMMENT 'view_item',
+  carts          BIGINT NOT NULL COMMENT 'units added to carts',
+  units          BIGINT NOT NULL COMMENT 'units bought',
+  revenue_cents  BIGINT NOT NULL,
+  refund_units   BIGINT NOT NULL,
+  refund_cents   BIGINT NOT NULL,
+  PRIMARY KEY (minute, item_id)
+);
+
+-- One row a session. furthest_step: 0 visited, 1 viewed an item, 2 added to the cart, 3 began the checkout,
+-- 4 gave payment details, 5 bought.
+CREATE TABLE IF NOT EXISTS sessions (
+  session_id        BINARY(16) NOT NULL,
+  first_seen        DATETIME(3) NOT NULL,
+  last_seen         DATETIME(3) NOT NULL,
+  country           CHAR(2) CHARACTER SET ascii NOT NULL COMMENT 'of the first event, as device, source and currency',
+  device            VARCHAR(16) CHARACTER SET ascii NOT NULL,
+  source            VARCHAR(32) NOT NULL,
+  currency          CHAR(3) CHARACTER SET ascii NOT NULL,
+  known_user        TINYINT NOT NULL COMMENT '1 where any event carries a user_id',
+  furthest_step     TINYINT NOT NULL,
+  events            BIGINT NOT NULL,
+  views             BIGINT NOT NULL,
+  cart_cents        BIGINT NOT NULL COMMENT 'added, less removed, less bought',
+  payment_failures  BIGINT NOT NULL,
+  orders            BIGINT NOT NULL,
+  order_cents       BIGINT NOT NULL,
+  refund_cents      BIGINT NOT NULL,
+  PRIMARY KEY (session_id),
+  KEY by_first_seen (first_seen),
+  KEY by_last_seen (last_seen)
+);

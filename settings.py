@@ -1,0 +1,188 @@
+"""Every setting of the stack, read once from the environment into one frozen object.
+
+A setting's name is the field's name in capitals (`kafka_port` is `KAFKA_PORT`). It is looked up in the environment,
+then in an untracked `.env` beside this file, then the default here holds. `.env.example` lists them all and a test
+keeps the two equal. Standard library only: the installer reads its ports here before anything is installed.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent
+INSTALL = ROOT / ".local" / "install"
+"""Virtual environments, jars and the MySQL server: shared by every stack of this checkout."""
+
+SECRETS = (
+    "mysql_root",
+    "mysql_spark",
+    "mysql_superset",
+    "mysql_reader",
+    "cassandra_admin",
+    "cassandra_spark",
+    "cassandra_reader",
+    "superset_admin",
+    "superset_secret_key",
+)
+"""Names of the generated secrets, each a file of mode 0600 in `Settings.secrets_dir`."""
+
+
+class SettingError(ValueError):
+    """A setting has a value that it can't have; the message names it and what is allowed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Durations carry their unit in the name; memory sizes are written as Java's -Xmx takes them."""
+
+    runtime: str = "auto"
+    state_dir: str = ".local/state"
+    domain: str = "ecommerce"
+
+    kafka_host: str = "127.0.0.1"
+    kafka_port: int = 19092
+    kafka_controller_port: int = 19093
+    kafka_partitions: int = 4
+    kafka_heap: str = "320m"
+    kafka_retention_hours: int = 72
+
+    cassandra_host: str = "127.0.0.1"
+    cassandra_port: int = 19042
+    cassandra_storage_port: int = 17000
+    cassandra_heap: str = "640m"
+    cassandra_ttl_days: int = 30
+
+    mysql_host: str = "127.0.0.1"
+    mysql_port: int = 13306
+    mysql_retention_days: int = 3
+
+    superset_host: str = "127.0.0.1"
+    superset_port: int = 8088
+    superset_admin_user: str = "admin"
+
+    producer_rate: float = 200.0
+    producer_duplicates: float = 0.01
+    producer_late: float = 0.02
+    producer_malformed: float = 0.002
+    producer_backfill_minutes: int = 15
+
+    spark_driver_memory: str = "1g"
+    spark_trigger_ms: int = 1000
+    spark_max_offsets_per_trigger: int = 100_000
+    spark_state_partitions: int = 2
+
+    def path(self, *parts: str) -> Path:
+        """A path inside the stack's state folder."""
+        base = Path(self.state_dir)
+        return (base if base.is_absolute() else ROOT / base).joinpath(*parts)
+
+    @property
+    def secrets_dir(self) -> Path:
+        return self.path("secrets")
+
+    @property
+    def kafka(self) -> str:
+        """The bootstrap server, `host:port`."""
+        return f"{self.kafka_host}:{self.kafka_port}"
+
+    @property
+    def events_topic(self) -> str:
+        return f"{self.domain}.events"
+
+    @property
+    def dead_letter_topic(self) -> str:
+        return f"{self.domain}.dead_letter"
+
+    @property
+    def checkpoints_dir(self) -> Path:
+        return self.path("checkpoints")
+
+    @property
+    def ledger_path(self) -> Path:
+        """The producer's ledger of acknowledged events, an SQLite file."""
+        return self.path("ledger", f"{self.domain}.sqlite")
+
+    def secret(self, name: str) -> str:
+        """The secret called `name`; raises SettingError when it has not been generated yet."""
+        if name not in SECRETS:
+            raise SettingError(f"there is no secret {name!r}; there are: {', '.join(SECRETS)}")
+        try:
+            return (self.secrets_dir / name).read_text().strip()
+        except FileNotFoundError:
+            raise SettingError(f"the secret {name!r} is missing in {self.secrets_dir}: run 'make up' once") from None
+
+
+ALLOWED: dict[str, tuple[Any, str]] = {
+    "runtime": (lambda v: v in ("auto", "compose", "native"), "auto, compose or native"),
+    "kafka_partitions": (lambda v: 1 <= v <= 1024, "1 to 1024"),
+    "producer_rate": (lambda v: 0 < v <= 1_000_000, "more than 0 and at most 1000000 events/s"),
+    "producer_duplicates": (lambda v: 0 <= v <= 0.5, "0 to 0.5"),
+    "producer_late": (lambda v: 0 <= v <= 0.5, "0 to 0.5"),
+    "producer_malformed": (lambda v: 0 <= v <= 0.5, "0 to 0.5"),
+    "producer_backfill_minutes": (lambda v: 0 <= v <= 60, "0 to 60"),
+    "spark_trigger_ms": (lambda v: 0 <= v <= 60_000, "0 to 60000"),
+    "spark_max_offsets_per_trigger": (lambda v: v >= 1000, "at least 1000"),
+    "spark_state_partitions": (lambda v: 1 <= v <= 1024, "1 to 1024"),
+    "mysql_retention_days": (lambda v: v >= 1, "at least 1"),
+    "cassandra_ttl_days": (lambda v: v >= 1, "at least 1"),
+    "kafka_retention_hours": (lambda v: v >= 1, "at least 1"),
+}
+
+
+def _parse(name: str, kind: str, text: str) -> Any:
+    try:
+        value = {"int": int, "float": float, "str": str}[kind](text)
+    except ValueError:
+        raise SettingError(f"{name.upper()}={text!r} is not {'a number' if kind == 'float' else 'an integer'}") from None
+    allowed = ALLOWED.get(name)
+    if name.endswith("_port"):
+        allowed = (lambda v: 1 <= v <= 65535, "a port, 1 to 65535")
+    if name.endswith(("_heap", "_memory")):
+        allowed = (lambda v: v[:-1].isdigit() and v[-1] in "mg", "a size such as 512m or 2g")
+    if allowed and not allowed[0](value):
+        raise SettingError(f"{name.upper()}={text!r} is not allowed: {allowed[1]}")
+    return value
+
+
+def read_env_file(path: Path) -> dict[str, str]:
+    """`KEY=value` lines of a dotenv file, without its comments; empty when there is no such file."""
+    if not path.exists():
+        return {}
+    lines = (line.strip() for line in path.read_text().splitlines())
+    pairs = (line.split("=", 1) for line in lines if line and not line.startswith("#") and "=" in line)
+    return {key.strip(): value.strip().strip("\"'") for key, value in pairs}
+
+
+def load(environment: Mapping[str, str] | None = None) -> Settings:
+    """Settings from the environment and `.env`; raises SettingError for a value that is not allowed."""
+    given = {**read_env_file(ROOT / ".env"), **(os.environ if environment is None else environment)}
+    values = {
+        f.name: _parse(f.name, str(f.type), given[f.name.upper()]) for f in fields(Settings) if f.name.upper() in given
+    }
+    return Settings(**values)
+
+
+def as_environment(settings: Settings) -> dict[str, str]:
+    """The environment variables that make `load` return these settings in another process."""
+    return {f.name.upper(): str(getattr(settings, f.name)) for f in fields(Settings)}
+
+
+def generate_secrets(settings: Settings) -> list[str]:
+    """Creates the secrets that are missing, each in a file of mode 0600; returns their names."""
+    settings.secrets_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    settings.secrets_dir.chmod(0o700)
+    made = []
+    for name in SECRETS:
+        try:
+            handle = os.open(settings.secrets_dir / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            continue
+        with os.fdopen(handle, "w") as file:
+            file.write(secrets.token_urlsafe(24))
+        made.append(name)
+    return made
