@@ -5,7 +5,7 @@
 -- Events by name: the figures that `make verify` holds against the producer's ledger.
 CREATE TABLE IF NOT EXISTS events_by_minute (
   minute         DATETIME NOT NULL COMMENT 'of occurred_at',
-  event_name     VARCHAR(32) CHARACTER SET ascii NOT NULL,
+  event_name     VARCHAR(32) NOT NULL,
   events         BIGINT NOT NULL,
   revenue_cents  BIGINT NOT NULL COMMENT 'reporting_value of purchases, 0 for other events',
   PRIMARY KEY (minute, event_name)
@@ -18,10 +18,10 @@ CREATE TABLE IF NOT EXISTS events_by_minute (
 CREATE TABLE IF NOT EXISTS sales_by_minute (
   minute             DATETIME NOT NULL COMMENT 'of occurred_at',
   category           VARCHAR(32) NOT NULL,
-  country            CHAR(2) CHARACTER SET ascii NOT NULL,
-  device             VARCHAR(16) CHARACTER SET ascii NOT NULL,
+  country            CHAR(2) NOT NULL,
+  device             VARCHAR(16) NOT NULL,
   source             VARCHAR(32) NOT NULL COMMENT 'utm_source, (direct) where absent',
-  currency           CHAR(3) CHARACTER SET ascii NOT NULL COMMENT 'of the storefront; amounts here are in EUR all the same',
+  currency           CHAR(3) NOT NULL COMMENT 'of the storefront; amounts here are in EUR all the same',
   events             BIGINT NOT NULL,
   views              BIGINT NOT NULL COMMENT 'view_item',
   carts              BIGINT NOT NULL COMMENT 'add_to_cart',
@@ -57,10 +57,10 @@ CREATE TABLE IF NOT EXISTS sessions (
   session_id        BINARY(16) NOT NULL,
   first_seen        DATETIME(3) NOT NULL,
   last_seen         DATETIME(3) NOT NULL,
-  country           CHAR(2) CHARACTER SET ascii NOT NULL COMMENT 'of the first event, as device, source and currency',
-  device            VARCHAR(16) CHARACTER SET ascii NOT NULL,
+  country           CHAR(2) NOT NULL COMMENT 'of the first event, as device, source and currency',
+  device            VARCHAR(16) NOT NULL,
   source            VARCHAR(32) NOT NULL,
-  currency          CHAR(3) CHARACTER SET ascii NOT NULL,
+  currency          CHAR(3) NOT NULL,
   known_user        TINYINT NOT NULL COMMENT '1 where any event carries a user_id',
   furthest_step     TINYINT NOT NULL,
   events            BIGINT NOT NULL,

@@ -3,8 +3,8 @@
 -- Where a checkpoint stands. The row of the aggregate query is written in the transaction that merges its
 -- micro-batch: that makes the merge exactly-once.
 CREATE TABLE IF NOT EXISTS checkpoints (
-  query          VARCHAR(32) CHARACTER SET ascii NOT NULL,
-  checkpoint_id  CHAR(36) CHARACTER SET ascii NOT NULL COMMENT 'as in the checkpoint folder; another one is refused',
+  query          VARCHAR(32) NOT NULL,
+  checkpoint_id  CHAR(36) NOT NULL COMMENT 'as in the checkpoint folder; another one is refused',
   batch_id       BIGINT NOT NULL COMMENT 'last micro-batch merged, -1 before the first',
   offsets        JSON NOT NULL COMMENT 'partition -> next Kafka offset after that micro-batch',
   counted_from   JSON NOT NULL COMMENT 'partition -> first offset that counts; the ones before only fill the dedupe state',
@@ -18,7 +18,7 @@ CREATE TABLE IF NOT EXISTS checkpoints (
 
 -- One row a micro-batch, for the charts of the pipeline's health; bounded by retention.
 CREATE TABLE IF NOT EXISTS batches (
-  checkpoint_id  CHAR(36) CHARACTER SET ascii NOT NULL,
+  checkpoint_id  CHAR(36) NOT NULL,
   batch_id       BIGINT NOT NULL,
   committed_at   DATETIME(3) NOT NULL,
   duration_ms    BIGINT NOT NULL COMMENT 'from the call of Spark to the commit',
@@ -40,7 +40,7 @@ CREATE TABLE IF NOT EXISTS latency_by_minute (
 
 CREATE TABLE IF NOT EXISTS rejects_by_minute (
   minute   DATETIME NOT NULL COMMENT 'of appended_at, the broker''s time',
-  reason   VARCHAR(64) CHARACTER SET ascii NOT NULL COMMENT 'the kind of reason; its details are in the dead letter',
+  reason   VARCHAR(64) NOT NULL COMMENT 'the kind of reason; its details are in the dead letter',
   rejects  BIGINT NOT NULL,
   PRIMARY KEY (minute, reason)
 );
@@ -48,7 +48,7 @@ CREATE TABLE IF NOT EXISTS rejects_by_minute (
 -- Expectations with the action keep.
 CREATE TABLE IF NOT EXISTS expectations_by_minute (
   minute       DATETIME NOT NULL COMMENT 'of occurred_at',
-  expectation  VARCHAR(64) CHARACTER SET ascii NOT NULL,
+  expectation  VARCHAR(64) NOT NULL,
   passed       BIGINT NOT NULL,
   failed       BIGINT NOT NULL,
   PRIMARY KEY (minute, expectation)

@@ -1,0 +1,127 @@
+"""Reads a domain's contract (Open Data Contract Standard v3) into the few facts that the stack works with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from open_data_contract_standard.model import CustomProperty, OpenDataContractStandard, SchemaProperty
+from pydantic import ValidationError
+
+FOLDER = Path(__file__).resolve().parent
+TYPES = ("string", "uuid", "integer", "timestamp", "array")
+ACTIONS = ("keep", "drop", "fail")
+
+
+class ContractError(ValueError):
+    """A contract says something that the stack can't work with; the message names the file and the place."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field of an event. `items` are the fields of an array's objects, empty for every other type."""
+
+    name: str
+    type: str
+    required: bool
+    description: str
+    unit: str | None = None
+    allowed: tuple[str, ...] = ()
+    pattern: str | None = None
+    max_length: int | None = None
+    minimum: int | None = None
+    maximum: int | None = None
+    items: tuple[Field, ...] = ()
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """A SQL boolean expression that every event should meet, and what happens to one for which it is FALSE."""
+
+    name: str
+    sql: str
+    action: str
+    description: str
+
+
+@dataclass(frozen=True)
+class Contract:
+    domain: str
+    version: str
+    purpose: str
+    fields: tuple[Field, ...]
+    expectations: tuple[Expectation, ...]
+
+
+def _custom(properties: list[CustomProperty] | None, name: str) -> str | None:
+    return next((str(p.value) for p in properties or [] if p.property == name), None)
+
+
+def _field(prop: SchemaProperty, where: str) -> Field:
+    options = prop.logicalTypeOptions or {}
+    kind = "uuid" if options.get("format") == "uuid" else prop.logicalType
+    if prop.name is None or kind not in TYPES:
+        raise ContractError(f"{where}: {prop.name} has the type {kind}; there are: {', '.join(TYPES)}")
+    if kind == "array" and (prop.items is None or not prop.items.properties):
+        raise ContractError(f"{where}: the array {prop.name} must say what its objects hold (items.properties)")
+    return Field(
+        name=prop.name,
+        type=kind,
+        required=bool(prop.required),
+        description=prop.description or "",
+        unit=_custom(prop.customProperties, "unit"),
+        allowed=tuple(str(v.value) for v in prop.enum or ()),
+        pattern=options.get("pattern"),
+        max_length=options.get("maxItems" if kind == "array" else "maxLength"),
+        minimum=options.get("minimum"),
+        maximum=options.get("maximum"),
+        items=tuple(_field(p, f"{where}: {prop.name}") for p in (prop.items.properties or []))
+        if prop.items and kind == "array"
+        else (),
+    )
+
+
+def parse(text: str, where: str) -> Contract:
+    """The contract in `text`; `where` names it in errors. Raises ContractError."""
+    try:
+        document = OpenDataContractStandard.from_string(text)
+    except ValidationError as error:
+        raise ContractError(f"{where} is not an Open Data Contract: {error}") from None
+    if not document.schema_ or not document.schema_[0].properties:
+        raise ContractError(f"{where} has no schema with properties")
+    events = document.schema_[0]
+    expectations = []
+    for quality in events.quality or []:
+        action = _custom(quality.customProperties, "action")
+        if not quality.name or not quality.implementation or action not in ACTIONS:
+            raise ContractError(
+                f"{where}: the expectation {quality.name} needs a name, an implementation and an action: "
+                f"{', '.join(ACTIONS)}"
+            )
+        expectations.append(
+            Expectation(quality.name, str(quality.implementation), action, quality.description or "")
+        )
+    names = [e.name for e in expectations]
+    if len(set(names)) < len(names):
+        raise ContractError(f"{where}: two expectations share a name")
+    return Contract(
+        domain=document.name or "",
+        version=document.version or "",
+        purpose=(document.description.purpose or "") if document.description else "",
+        fields=tuple(_field(p, where) for p in events.properties or []),
+        expectations=tuple(expectations),
+    )
+
+
+@cache
+def load(domain: str) -> Contract:
+    """The contract of a domain; raises ContractError, which names the domains there are."""
+    path = FOLDER / f"{domain}.yaml"
+    if not path.exists():
+        there = ", ".join(sorted(p.stem for p in FOLDER.glob("*.yaml")))
+        raise ContractError(f"there is no contract for {domain!r}; there are: {there}")
+    contract = parse(path.read_text(), path.name)
+    if contract.domain != domain:
+        raise ContractError(f"{path.name} names itself {contract.domain!r}, not {domain!r}")
+    return contract

@@ -1,0 +1,1 @@
+"""The Spark job: two streaming queries over one topic, archive and aggregate."""

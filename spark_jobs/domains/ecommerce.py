@@ -1,0 +1,189 @@
+"""The shop: events -> rows of the tables in mysql/ecommerce.sql, which says what every column means."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from spark_jobs.merge import table
+
+COLUMNS = (
+    "event_id",
+    "event_name",
+    "occurred_at",
+    "user_id",
+    "session_id",
+    "device",
+    "country",
+    "utm_source",
+    "currency",
+    "reporting_value",
+    "transaction_id",
+    "items",
+)
+
+NO_CATEGORY = "(none)"
+DIRECT = "(direct)"
+SHOPPED_BY = ("country", "device", "source", "currency")
+
+STEPS = {  # furthest_step of sessions; every other event leaves it at 0
+    "view_item": 1,
+    "add_to_cart": 2,
+    "begin_checkout": 3,
+    "add_payment_info": 4,
+    "payment_failed": 4,
+    "purchase": 5,
+}
+
+
+def _is(name: str) -> pl.Expr:
+    return pl.col("event_name") == name
+
+
+def _count(name: str) -> pl.Expr:
+    return _is(name).cast(pl.Int64)
+
+
+def _if(name: str, amount: pl.Expr) -> pl.Expr:
+    return pl.when(_is(name)).then(amount).otherwise(0)
+
+
+def _minute() -> pl.Expr:
+    return pl.col("occurred_at").dt.truncate("1m").dt.replace_time_zone(None).alias("minute")
+
+
+def _source() -> pl.Expr:
+    return pl.col("utm_source").fill_null(DIRECT).alias("source")
+
+
+def _value() -> pl.Expr:
+    return pl.col("reporting_value").fill_null(0)
+
+
+def _lines(events: pl.DataFrame, *keep: str | pl.Expr) -> pl.DataFrame:
+    """One row a line of an event's items, with the columns of `keep` and of the line."""
+    with_items = events.filter(pl.col("items").list.len() > 0)
+    return with_items.select(*keep, pl.col("items")).explode("items").select(pl.exclude("items"), _line()).unnest("items")
+
+
+def _line() -> pl.Expr:
+    return pl.col("items").struct.with_fields(pl.field("reporting_value").alias("line_cents")).alias("items")
+
+
+@table(key=("minute", "event_name"), sum=("events", "revenue_cents"))
+def events_by_minute(events: pl.DataFrame) -> pl.DataFrame:
+    return events.select(
+        _minute(),
+        "event_name",
+        pl.lit(1, dtype=pl.Int64).alias("events"),
+        _if("purchase", _value()).alias("revenue_cents"),
+    )
+
+
+@table(
+    key=("minute", "category", *SHOPPED_BY),
+    sum=(
+        "events",
+        "views",
+        "carts",
+        "checkouts",
+        "payment_failures",
+        "orders",
+        "order_value_cents",
+        "units",
+        "revenue_cents",
+        "refunds",
+        "refund_cents",
+    ),
+)
+def sales_by_minute(events: pl.DataFrame) -> pl.DataFrame:
+    counted_once = events.select(  # in the leading category, so that nothing is counted twice
+        _minute(),
+        pl.col("items")
+        .list.eval(
+            pl.element()
+            .struct.field("item_category")
+            .sort_by(pl.element().struct.field("reporting_value"), descending=True, maintain_order=True)
+        )
+        .list.first()
+        .fill_null(NO_CATEGORY)
+        .alias("category"),
+        "country",
+        "device",
+        _source(),
+        "currency",
+        pl.lit(1, dtype=pl.Int64).alias("events"),
+        _count("view_item").alias("views"),
+        _count("add_to_cart").alias("carts"),
+        _count("begin_checkout").alias("checkouts"),
+        _count("payment_failed").alias("payment_failures"),
+        _count("purchase").alias("orders"),
+        _if("purchase", _value()).alias("order_value_cents"),
+        _count("refund").alias("refunds"),
+    )
+    sold = events.filter(_is("purchase") | _is("refund"))
+    line_by_line = _lines(sold, _minute(), "country", "device", _source(), "currency", "event_name").select(
+        "minute",
+        pl.col("item_category").alias("category"),
+        *SHOPPED_BY,
+        _if("purchase", pl.col("quantity")).alias("units"),
+        _if("purchase", pl.col("line_cents")).alias("revenue_cents"),
+        _if("refund", pl.col("line_cents")).alias("refund_cents"),
+    )
+    return pl.concat([counted_once, line_by_line], how="diagonal").with_columns(pl.col(pl.Int64).fill_null(0))
+
+
+@table(
+    key=("minute", "item_id"),
+    sum=("views", "carts", "units", "revenue_cents", "refund_units", "refund_cents"),
+    # One name an item and minute: should it change within the minute, the last in the alphabet stays.
+    maximum=("item_name", "brand", "category"),
+)
+def items_by_minute(events: pl.DataFrame) -> pl.DataFrame:
+    shown = events.filter(pl.col("event_name").is_in(["view_item", "add_to_cart", "purchase", "refund"]))
+    return _lines(shown, _minute(), "event_name").select(
+        "minute",
+        "item_id",
+        _count("view_item").alias("views"),
+        _if("add_to_cart", pl.col("quantity")).alias("carts"),
+        _if("purchase", pl.col("quantity")).alias("units"),
+        _if("purchase", pl.col("line_cents")).alias("revenue_cents"),
+        _if("refund", pl.col("quantity")).alias("refund_units"),
+        _if("refund", pl.col("line_cents")).alias("refund_cents"),
+        "item_name",
+        pl.col("item_brand").fill_null("").alias("brand"),
+        pl.col("item_category").alias("category"),
+    )
+
+
+@table(
+    key=("session_id",),
+    sum=("events", "views", "cart_cents", "payment_failures", "orders", "order_cents", "refund_cents"),
+    minimum=("first_seen",),
+    maximum=("last_seen", "known_user", "furthest_step"),
+    first=dict.fromkeys(SHOPPED_BY, "first_seen"),
+)
+def sessions(events: pl.DataFrame) -> pl.DataFrame:
+    seen = pl.col("occurred_at").dt.replace_time_zone(None).dt.truncate("1ms")
+    return events.select(
+        "session_id",
+        pl.lit(1, dtype=pl.Int64).alias("events"),
+        _count("view_item").alias("views"),
+        (_if("add_to_cart", _value()) - _if("remove_from_cart", _value()) - _if("purchase", _value())).alias("cart_cents"),
+        _count("payment_failed").alias("payment_failures"),
+        _count("purchase").alias("orders"),
+        _if("purchase", _value()).alias("order_cents"),
+        _if("refund", _value()).alias("refund_cents"),
+        seen.alias("first_seen"),
+        seen.alias("last_seen"),
+        pl.col("user_id").is_not_null().cast(pl.Int64).alias("known_user"),
+        pl.col("event_name").replace_strict(STEPS, default=0, return_dtype=pl.Int64).alias("furthest_step"),
+        "country",
+        "device",
+        _source(),
+        "currency",
+    )
+
+
+def archive_keys(events: pl.DataFrame) -> pl.DataFrame:
+    """What keys an event in Cassandra: session_id, occurred_at, event_id and transaction_id (null for most)."""
+    return events.select("session_id", "occurred_at", "event_id", "transaction_id")
