@@ -1,0 +1,138 @@
+"""Proves that a service works by using it. Each check returns None when it does, else what is still missing."""
+
+from __future__ import annotations
+
+import socket
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+
+from settings import Settings
+
+BATCH_AGE_SECONDS = 15
+
+
+def _closed(host: str, port: int) -> str | None:
+    """Cheaper than a driver, and quieter: they retry and complain at length where nothing listens yet."""
+    try:
+        socket.create_connection((host, port), timeout=1).close()
+    except OSError as error:
+        return f"{host}:{port}: {error}"
+    return None
+
+
+def kafka(settings: Settings) -> str | None:
+    """The broker lists its topics."""
+    from kafka import KafkaAdminClient
+    from kafka.errors import KafkaError
+
+    if closed := _closed(settings.kafka_host, settings.kafka_port):
+        return closed
+    try:
+        admin = KafkaAdminClient(bootstrap_servers=settings.kafka, request_timeout_ms=5000)
+        try:
+            admin.list_topics()
+        finally:
+            admin.close()
+    except (KafkaError, OSError) as error:
+        return repr(error)
+    return None
+
+
+def cassandra(settings: Settings) -> str | None:
+    """A CQL query is answered, to the admin or, before the first set-up, to the default superuser."""
+    from cassandra import DriverException
+    from cassandra.auth import PlainTextAuthProvider
+    from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable
+    from cassandra.policies import WhiteListRoundRobinPolicy
+
+    if closed := _closed(settings.cassandra_host, settings.cassandra_port):
+        return closed
+    profile = ExecutionProfile(load_balancing_policy=WhiteListRoundRobinPolicy([settings.cassandra_host]))
+    failure: Exception | None = None
+    for user, password in (("admin", settings.secret("cassandra_admin")), ("cassandra", "cassandra")):
+        cluster = Cluster(
+            [settings.cassandra_host],
+            port=settings.cassandra_port,
+            auth_provider=PlainTextAuthProvider(user, password),
+            execution_profiles={EXEC_PROFILE_DEFAULT: profile},
+            protocol_version=5,
+            connect_timeout=5,
+        )
+        try:
+            cluster.connect().execute("SELECT release_version FROM system.local")
+        except (NoHostAvailable, DriverException, OSError) as error:
+            failure = failure or error
+        else:
+            return None
+        finally:
+            cluster.shutdown()
+    return repr(failure)
+
+
+def mysql(settings: Settings) -> str | None:
+    """A query of the root user is answered."""
+    import mysql.connector
+
+    if closed := _closed(settings.mysql_host, settings.mysql_port):
+        return closed
+    try:
+        with mysql.connector.connect(
+            host=settings.mysql_host,
+            port=settings.mysql_port,
+            user="root",
+            password=settings.secret("mysql_root"),
+            connection_timeout=5,
+        ) as connection:
+            cursor = connection.cursor()
+            cursor.execute("SELECT 1")
+            cursor.fetchall()
+    except mysql.connector.Error as error:
+        return repr(error)
+    return None
+
+
+def spark(settings: Settings) -> str | None:
+    """Both queries have committed a micro-batch lately... the aggregates' one, which is the slower to start."""
+    import mysql.connector
+
+    try:
+        with mysql.connector.connect(
+            host=settings.mysql_host,
+            port=settings.mysql_port,
+            user="reader",
+            password=settings.secret("mysql_reader"),
+            database=settings.domain,
+            connection_timeout=5,
+        ) as connection:
+            cursor = connection.cursor()
+            cursor.execute("SELECT TIMESTAMPDIFF(SECOND, MAX(committed_at), UTC_TIMESTAMP()) FROM batches")
+            (age_seconds,) = cursor.fetchone()
+    except mysql.connector.Error as error:
+        return repr(error)
+    if age_seconds is None:
+        return "no micro-batch committed yet"
+    if age_seconds > BATCH_AGE_SECONDS:
+        return f"the last micro-batch was committed {age_seconds} s ago"
+    return None
+
+
+def producer(_settings: Settings) -> str | None:
+    """That its process runs is all it promises; what it sends shows in Spark's batches."""
+    return None
+
+
+def superset(settings: Settings) -> str | None:
+    """The web server says that it is healthy."""
+    try:
+        url = f"http://{settings.superset_host}:{settings.superset_port}/health"
+        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310
+            return None if answer.status == 200 else f"{url} answers {answer.status}"
+    except (urllib.error.URLError, OSError) as error:
+        return repr(error)
+
+
+CHECKS: dict[str, Callable[[Settings], str | None]] = {
+    check.__name__: check for check in (kafka, cassandra, mysql, spark, producer, superset)
+}
+DEADLINE_SECONDS = {"kafka": 60, "cassandra": 120, "mysql": 60, "spark": 150, "producer": 30, "superset": 90}

@@ -1,0 +1,230 @@
+"""What each service is: the command that runs it, its environment, and what must be there before its first start."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import shutil
+import sys
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from local import java, mysql_server
+from local.steps import StepFailed, run
+from settings import INSTALL, ROOT, Settings, as_environment
+
+JARS = INSTALL / "jars"
+SUPERSET_PYTHON = INSTALL / "venv-superset" / "bin" / "python"
+
+REFUSED = 78
+"""Exit code (sysexits' EX_CONFIG) of a process that a restart can't help: a bad setting, a foreign checkpoint."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """One supervised process. `address` is what people connect to; `sources` are the files that it is made of."""
+
+    name: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    address: str = ""
+    sources: tuple[str, ...] = ()
+    final_exit_codes: tuple[int, ...] = ()
+    stop_wait_seconds: int = 30
+    prepare: Callable[[], None] = field(default=lambda: None, compare=False)
+
+    def digest(self) -> str:
+        """A hash of the files that the process is made of: a service whose files changed is restarted by `up`."""
+        return digest(ROOT / source for source in self.sources)
+
+
+def digest(paths: Iterable[Path]) -> str:
+    """SHA-256 over the names and contents of files and folders."""
+    total = hashlib.sha256()
+    for path in paths:
+        files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+        for file in files:
+            if "__pycache__" not in file.parts:
+                total.update(f"{file.relative_to(ROOT)}\0{file.stat().st_size}\0".encode())
+                total.update(file.read_bytes())
+    return total.hexdigest()
+
+
+def _java_home() -> Path:
+    home = java.home()
+    if home is None:
+        raise StepFailed("there is no Java 17: run 'make preflight'")
+    return home
+
+
+def kafka(settings: Settings) -> Service:
+    data = settings.path("data", "kafka")
+    log_settings = f"-Dlog4j2.configurationFile={ROOT / 'kafka/log4j2.yaml'}"
+    program = (str(_java_home() / "bin/java"), "-cp", f"{JARS / 'kafka'}/*", log_settings)
+    environment = {
+        "BROKER_LISTEN_ADDRESS": settings.kafka,
+        "BROKER_ADVERTISED_ADDRESS": settings.kafka,
+        "BROKER_CONTROLLER_ADDRESS": f"127.0.0.1:{settings.kafka_controller_port}",
+        "BROKER_DATA_DIR": str(data),
+    }
+
+    def format_storage() -> None:
+        if (data / "meta.properties").exists():
+            return
+        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        configuration = str(ROOT / "kafka/server.properties")
+        command = [*program, "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", configuration]
+        run(command, environment)
+
+    return Service(
+        name="kafka",
+        command=(
+            *program,
+            f"-Xmx{settings.kafka_heap}",
+            "-XX:+UseSerialGC",  # with a heap this small the others only cost memory
+            "-XX:+ExitOnOutOfMemoryError",
+            "kafka.Kafka",
+            str(ROOT / "kafka/server.properties"),
+        ),
+        environment=environment,
+        address=settings.kafka,
+        sources=("kafka",),
+        prepare=format_storage,
+    )
+
+
+def cassandra(settings: Settings) -> Service:
+    jars = JARS / "cassandra"
+    properties = {
+        "cassandra.config": f"file://{ROOT / 'cassandra/cassandra.yaml'}",
+        "cassandra.config.allow_system_properties": "true",
+        "cassandra.native_transport_port": settings.cassandra_port,
+        "cassandra.settings.rpc_address": settings.cassandra_host,
+        "cassandra.storage_port": settings.cassandra_storage_port,
+        "cassandra.storagedir": settings.path("data", "cassandra"),
+        "cassandra-foreground": "yes",
+        "logback.configurationFile": ROOT / "cassandra/logback.xml",
+    }
+    return Service(
+        name="cassandra",
+        command=(
+            str(_java_home() / "bin/java"),
+            f"@{ROOT / 'cassandra/jvm17-server.options'}",
+            f"-Xmx{settings.cassandra_heap}",
+            f"-javaagent:{next(jars.glob('jamm-*.jar'), jars)}",
+            *(f"-D{name}={value}" for name, value in properties.items()),
+            "-cp",
+            f"{jars}/*",
+            "org.apache.cassandra.service.CassandraDaemon",
+        ),
+        environment={},
+        address=f"{settings.cassandra_host}:{settings.cassandra_port}",
+        sources=("cassandra/cassandra.yaml", "cassandra/jvm17-server.options", "cassandra/logback.xml"),
+    )
+
+
+def mysql(settings: Settings) -> Service:
+    server = mysql_server.find()
+    data = settings.path("data", "mysql")
+
+    def command(data_dir: Path) -> tuple[str, ...]:
+        import getpass
+
+        return (
+            *server.program,
+            f"--defaults-file={ROOT / 'mysql/my.cnf'}",
+            *server.options,
+            f"--user={getpass.getuser()}",
+            f"--datadir={data_dir}",
+            f"--bind-address={settings.mysql_host}",
+            f"--port={settings.mysql_port}",
+            "--socket=mysqld.sock",  # in the data folder: a full path could be too long for a socket
+            "--pid-file=mysqld.pid",
+        )
+
+    def initialize() -> None:
+        """The root user is born with its generated password: no moment without one."""
+        if data.exists():
+            return
+        unfinished = data.with_name("mysql.unfinished")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        script = settings.path("run", "mysql-root.sql")
+        script.touch(mode=0o600)
+        try:
+            script.write_text(f"ALTER USER 'root'@'localhost' IDENTIFIED BY '{settings.secret('mysql_root')}';\n")
+            run([*command(unfinished), "--initialize", f"--init-file={script}"])
+        finally:
+            script.unlink()
+        unfinished.rename(data)
+
+    return Service(
+        name="mysql",
+        command=command(data),
+        environment={},
+        address=f"{settings.mysql_host}:{settings.mysql_port}",
+        sources=("mysql/my.cnf",),
+        prepare=initialize,
+        stop_wait_seconds=60,
+    )
+
+
+def spark(settings: Settings) -> Service:
+    return Service(
+        name="spark",
+        command=(sys.executable, "-m", "spark_jobs"),
+        environment={
+            **as_environment(settings),
+            "JAVA_HOME": str(_java_home()),
+            "PYSPARK_PYTHON": sys.executable,  # else the workers start the system's Python
+        },
+        sources=("spark_jobs", "contracts", "stores", "settings.py", "requirements/pipeline.txt"),
+        final_exit_codes=(0, REFUSED),
+        stop_wait_seconds=60,
+    )
+
+
+def producer(settings: Settings) -> Service:
+    return Service(
+        name="producer",
+        command=(sys.executable, "-m", "producer"),
+        environment=as_environment(settings),
+        sources=("producer", "contracts", "settings.py", "requirements/pipeline.txt"),
+        final_exit_codes=(0, REFUSED),
+    )
+
+
+def superset_environment(settings: Settings) -> dict[str, str]:
+    """What Superset and its set-up run with: `settings` is imported from the checkout."""
+    return {
+        **as_environment(settings),
+        "PYTHONPATH": str(ROOT),
+        "SUPERSET_CONFIG_PATH": str(ROOT / "superset/superset_config.py"),
+    }
+
+
+def superset(settings: Settings) -> Service:
+    return Service(
+        name="superset",
+        command=(
+            str(SUPERSET_PYTHON.with_name("gunicorn")),
+            "--workers=1",
+            "--worker-class=gthread",
+            "--threads=8",
+            "--timeout=120",
+            f"--bind={settings.superset_host}:{settings.superset_port}",
+            "superset.app:create_app()",
+        ),
+        environment=superset_environment(settings),
+        address=f"http://{settings.superset_host}:{settings.superset_port}",
+        sources=("superset", "settings.py", "requirements/superset.txt"),
+    )
+
+
+SERVICES: dict[str, Callable[[Settings], Service]] = {
+    make.__name__: make for make in (kafka, cassandra, mysql, spark, producer, superset)
+}
+"""In the order in which they are shown; what each needs comes before it."""
+
+SERVERS = ("kafka", "cassandra", "mysql")

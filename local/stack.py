@@ -1,0 +1,204 @@
+"""A stack: its services, started in order under one supervisord, shown and stopped.
+
+`make up` runs the one in .local/state, each test session one of its own.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from local import readiness
+from local.services import REFUSED, SERVERS, SERVICES, SUPERSET_PYTHON, digest, superset_environment
+from local.steps import StepFailed, run, together
+from local.supervisor import Supervisor
+from settings import ROOT, Settings, as_environment, generate_secrets
+
+logger = logging.getLogger(__name__)
+
+POLL_SECONDS = 0.3
+LOG_LINES = 15
+DEAD = ("FATAL", "EXITED", "STOPPED")
+
+
+@dataclass(frozen=True)
+class ServiceStatus:
+    name: str
+    state: str
+    memory_bytes: int
+    address: str
+
+
+class Stack:
+    """The services of one `Settings`. Methods may be called from several threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.supervisor = Supervisor(settings)
+        self._lock = threading.Lock()
+
+    def prepare(self) -> None:
+        """Folders, secrets and the supervisor: what must be there before any service."""
+        for folder in ("data", "logs", "run", "checkpoints", "ledger"):
+            self.settings.path(folder).mkdir(parents=True, exist_ok=True, mode=0o700)
+        generate_secrets(self.settings)
+        self.supervisor.launch()
+
+    def start(self, *names: str, settings: Settings | None = None, wait: bool = True) -> None:
+        """Starts the services, side by side, and waits until each has proved that it works.
+
+        `settings` are what they run with where that differs from the stack's own. A service that runs already is left
+        alone unless its settings or files have changed. Raises StepFailed with the end of its log when one fails.
+        """
+        steps = {name: lambda name=name: self._start(name, settings or self.settings, wait) for name in names}
+        together(steps)
+
+    def _start(self, name: str, settings: Settings, wait: bool) -> None:
+        service = SERVICES[name](settings)
+        service.prepare()
+        with self._lock:
+            self.supervisor.apply(service)
+            if self.state(name) not in ("RUNNING", "STARTING"):
+                self.supervisor.call("startProcess", name, False)
+        if wait:
+            self.wait_ready(name, settings)
+
+    def wait_ready(self, name: str, settings: Settings | None = None) -> None:
+        """Waits until the service works; raises StepFailed with the end of its log when it ends or takes too long."""
+        deadline = time.monotonic() + readiness.DEADLINE_SECONDS[name]
+        missing: str | None = "it has not started"
+        while time.monotonic() < deadline:
+            state = self.state(name)
+            if state in DEAD:
+                code = self.supervisor.states()[name]["exitstatus"]
+                why = "it refuses to run" if code == REFUSED else f"exit code {code}"
+                raise StepFailed(f"{name} has ended ({why}). {self.log_tail(name)}")
+            if state == "RUNNING":
+                missing = readiness.CHECKS[name](settings or self.settings)
+                if missing is None:
+                    return
+            time.sleep(POLL_SECONDS)
+        limit = readiness.DEADLINE_SECONDS[name]
+        raise StepFailed(f"{name} does not work after {limit} s: {missing}. {self.log_tail(name)}")
+
+    def stop(self, *names: str) -> None:
+        """Stops the services as they wish to be stopped (SIGTERM first)."""
+        known = self.supervisor.states()
+        together({name: lambda name=name: self._stop(name) for name in names if name in known})
+
+    def _stop(self, name: str) -> None:
+        if self.state(name) not in DEAD:
+            self.supervisor.call("stopProcess", name)
+
+    def kill(self, name: str) -> None:
+        """SIGKILL to the service and all its children at once, as a crash would; supervisord starts it again."""
+        processes = self._tree(name)
+        for process in processes:
+            try:
+                process.send_signal(signal.SIGKILL)
+            except psutil.NoSuchProcess:
+                continue
+        psutil.wait_procs(processes, timeout=10)
+
+    def restart(self, *names: str) -> None:
+        self.stop(*names)
+        self.start(*names)
+
+    def set_up_stores(self) -> None:
+        """Users, schema and topics; changes nothing where they are there."""
+        run([sys.executable, "-m", "stores"], {**os.environ, **as_environment(self.settings)}, ROOT)
+
+    def set_up_superset(self) -> None:
+        """Superset's metadata, roles, admin and dashboards; skipped when nothing has changed since it last succeeded."""
+        stamp = self.settings.path("run", "superset.stamp")
+        now = digest(ROOT / part for part in ("superset", "settings.py", "requirements/superset.txt"))
+        if stamp.exists() and stamp.read_text() == now:
+            logger.info("%-16s unchanged", "superset set-up")
+            return
+        environment = {**os.environ, **superset_environment(self.settings)}
+        run([SUPERSET_PYTHON, "superset/boot.py"], environment, ROOT)
+        stamp.write_text(now)
+
+    def up(self, names: Iterable[str] = SERVICES) -> None:
+        """Starts the services in the order they need each other: servers, their set-up, then the rest."""
+        names = tuple(names)
+        self.prepare()
+        self.start(*(name for name in names if name in SERVERS))
+        if set(SERVERS) <= set(names):
+            together({"stores": self.set_up_stores})
+
+        def start_superset() -> None:
+            self.set_up_superset()
+            self._start("superset", self.settings, wait=True)
+
+        rest = {name: lambda name=name: self._start(name, self.settings, True) for name in names if name not in SERVERS}
+        if "superset" in rest:
+            rest["superset"] = start_superset
+        together(rest)
+
+    def down(self) -> None:
+        """Stops everything, those who use the servers first, and the supervisor; keeps the data."""
+        pid = self.supervisor.pid()
+        if pid is None:
+            return
+        self.stop(*(name for name in SERVICES if name not in SERVERS))
+        self.stop(*SERVERS)
+        daemon = psutil.Process(pid)
+        self.supervisor.call("shutdown")
+        daemon.wait(timeout=30)
+
+    def remove(self) -> None:
+        """Stops everything and removes the state folder with all data."""
+        self.down()
+        shutil.rmtree(self.settings.path(), ignore_errors=True)
+
+    def state(self, name: str) -> str:
+        """supervisord's word for the service's state; STOPPED when nothing is known of it."""
+        return self.supervisor.states().get(name, {}).get("statename", "STOPPED")
+
+    def _tree(self, name: str) -> list[psutil.Process]:
+        """The service's process and all below it."""
+        pid = self.supervisor.states().get(name, {}).get("pid")
+        if not pid:
+            return []
+        try:
+            root = psutil.Process(pid)
+            return [root, *root.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            return []
+
+    def status(self) -> list[ServiceStatus]:
+        """One row a service."""
+        rows = []
+        for name, make in SERVICES.items():
+            memory_bytes = 0
+            for process in self._tree(name):
+                try:
+                    memory_bytes += process.memory_info().rss
+                except psutil.NoSuchProcess:
+                    continue
+            address = make(self.settings).address
+            rows.append(ServiceStatus(name, self.state(name), memory_bytes, address))
+        return rows
+
+    def log_path(self, name: str) -> Path:
+        return self.supervisor.logs_dir / f"{name}.log"
+
+    def log_tail(self, name: str, lines: int = LOG_LINES) -> str:
+        """The end of the service's log, with the path of the whole."""
+        path = self.log_path(name)
+        if not path.exists():
+            return "It has written no log."
+        tail = subprocess.run(["tail", "-n", str(lines), path], capture_output=True, text=True, check=True).stdout
+        return f"The end of {path}:\n" + "".join(f"    {line}\n" for line in tail.splitlines())
