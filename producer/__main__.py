@@ -1,0 +1,140 @@
+"""Sends simulated shoppers' events to Kafka, with faults among them, and keeps the ledger of what was acknowledged."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import secrets
+import signal
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from threading import Event as Flag
+from typing import NoReturn
+
+import settings as stack
+from producer.faults import Rates
+from producer.ledger import Ledger, LedgerBusyError, LedgerError
+from producer.pace import FARTHEST_BEHIND_S, FellBehind, live, unpaced
+from producer.publish import Publisher, Stopped
+from producer.simulate import Simulation, simulate
+
+log = logging.getLogger("producer")
+
+BAD_SETTING = 78
+"""Exit code (EX_CONFIG): starting again would not help."""
+
+SETTINGS = {
+    "rate": "events a second, in the mean over a day",
+    "duplicates": "events sent a second time, 0 to 0.5 of all",
+    "late": "events sent 1 to 45 minutes after they happened, 0 to 0.5 of all",
+    "malformed": "damaged copies sent on top, 0 to 0.5 of all events",
+    "backfill_minutes": "a first start without --start begins this many minutes ago",
+}
+"""Options whose default and allowed values are those of the setting PRODUCER_<NAME>."""
+
+
+class Options(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(BAD_SETTING, f"{self.prog}: error: {message}\n")
+
+
+def moment(text: str) -> datetime:
+    """A moment as RFC 3339 writes it."""
+    value = datetime.fromisoformat(text)
+    if value.tzinfo is None:
+        raise argparse.ArgumentTypeError(f"{text!r} has no time zone; write 2026-11-22T12:00:00Z")
+    return value.astimezone(UTC)
+
+
+def natural(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return value
+
+
+def parse(arguments: list[str] | None = None) -> tuple[argparse.Namespace, stack.Settings]:
+    """The options, and the settings with those among the options in their place; exits with 78 when one is bad."""
+    parser = Options(prog="python -m producer", description=__doc__)
+    for name, text in SETTINGS.items():
+        default = f"PRODUCER_{name.upper()}"
+        parser.add_argument(f"--{name.replace('_', '-')}", metavar="N", help=f"{text} (default: {default})")
+    parser.add_argument("--events", type=natural, metavar="N", help="stop after N distinct valid events")
+    parser.add_argument("--seed", type=int, metavar="N", help="the same seed, start and rates give the same records")
+    parser.add_argument("--start", type=moment, metavar="RFC3339", help="first moment of the simulated clock")
+    parser.add_argument("--unpaced", action="store_true", help="send as fast as possible, whatever the simulated clock")
+    options = parser.parse_args(arguments)
+    given = {f"PRODUCER_{name.upper()}": getattr(options, name) for name in SETTINGS}
+    try:
+        settings = stack.load({**os.environ, **{name: text for name, text in given.items() if text is not None}})
+    except stack.SettingError as error:
+        parser.error(str(error))
+    return options, settings
+
+
+def run(options: argparse.Namespace, settings: stack.Settings, stop: Flag) -> None:
+    """Publishes until the events are sent or `stop` is set."""
+    rates = Rates(settings.producer_duplicates, settings.producer_late, settings.producer_malformed)
+    with Ledger(settings.ledger_path) as ledger, Publisher(settings, ledger, stop) as publisher:
+        backfill = timedelta(minutes=0 if ledger.view().acknowledged else settings.producer_backfill_minutes)
+        while not stop.is_set():
+            seed = secrets.randbits(32) if options.seed is None else options.seed
+            start = options.start or datetime.now(UTC) - backfill
+            simulation = Simulation(seed, start, settings.producer_rate, rates)
+            log.info("simulating %s", simulation.identity)
+            ledger.begin(simulation.identity)
+            records = simulate(simulation, options.events)
+            farthest_behind_s = None if options.start else FARTHEST_BEHIND_S
+            batches = unpaced(records, stop) if options.unpaced else live(records, stop, farthest_behind_s)
+            try:
+                for batch in batches:
+                    publisher.publish(batch)
+                break
+            except FellBehind:
+                log.warning("more than %d minutes behind the clock: going on from now", FARTHEST_BEHIND_S // 60)
+                backfill = timedelta()
+        totals = ledger.view()
+        log.info(
+            "%d records acknowledged by this producer; the ledger has %d: %d events (%d of them late), %d duplicates, "
+            "%d malformed, %d purchases worth %d cents",
+            publisher.acknowledged,
+            totals.acknowledged,
+            totals.events,
+            totals.late,
+            totals.duplicates,
+            totals.malformed,
+            totals.purchases,
+            totals.revenue_cents,
+        )
+
+
+def main() -> int:
+    logging.Formatter.converter = time.gmtime
+    logging.basicConfig(
+        format="%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s",
+        datefmt="%Y-%m-%dT%H:%M:%S",
+        level=logging.INFO,
+    )
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what matters of it, this package reports itself
+    options, settings = parse()
+    stop = Flag()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        run(options, settings, stop)
+    except Stopped:
+        return 0
+    except LedgerBusyError as error:
+        log.error("%s", error)
+        return 1
+    except LedgerError as error:
+        log.error("%s", error)
+        return BAD_SETTING
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,310 @@
+"""The producer's ledger: what Kafka acknowledged, exactly, whenever the producer is killed.
+
+Before records are sent, an *intent* is committed: what each of them counts for, how to recognise it in the topic, and
+from which offsets on it can be there. When all are acknowledged, one transaction adds what they count for and deletes
+the intent. An intent that outlives its producer is settled by the next one: it reads the topic from those offsets on
+and counts the records that are there; the others were never sent.
+
+The file is SQLite in WAL mode with synchronous=NORMAL: a commit is in the operating system's hands when it returns,
+so it survives the death of the process by whatever signal, and readers see whole transactions while the producer
+writes. A power cut can take the last commits with it, as it can take Kafka's last records.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from producer.faults import DUPLICATE, EVENT, LATE, Record
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS intents (
+  id       INTEGER PRIMARY KEY,
+  offsets  TEXT NOT NULL,  -- JSON, partition -> the offset from which on its records can be
+  entries  BLOB NOT NULL   -- zlib of msgpack, a list of Entry
+);
+CREATE TABLE IF NOT EXISTS events_by_minute (
+  minute         INTEGER NOT NULL,  -- of occurred_at, in seconds since the epoch
+  event_name     TEXT NOT NULL,
+  events         INTEGER NOT NULL,
+  revenue_cents  INTEGER NOT NULL,
+  refund_cents   INTEGER NOT NULL,
+  PRIMARY KEY (minute, event_name)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS kinds (
+  kind     TEXT PRIMARY KEY,  -- event, late, duplicate, or a kind of malformed record
+  records  INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS offsets (
+  partition    INTEGER PRIMARY KEY,
+  next_offset  INTEGER NOT NULL  -- the one after the last acknowledged record
+);
+CREATE TABLE IF NOT EXISTS simulations (
+  identity  TEXT PRIMARY KEY
+) WITHOUT ROWID;
+"""
+
+Offsets = dict[int, int]
+"""Partition -> offset of the next record."""
+
+
+class LedgerError(Exception):
+    """The ledger can't be used; the message says why and what to do."""
+
+
+class LedgerBusyError(LedgerError):
+    """Another producer has the ledger open."""
+
+
+class Entry(NamedTuple):
+    """What a record counts for, and how to recognise it in the topic."""
+
+    identity: bytes
+    kind: str
+    event_name: str
+    minute: int
+    """Of occurred_at, in seconds since the epoch."""
+    revenue_cents: int
+    refund_cents: int
+
+
+def identity(key: bytes | None, value: bytes | None) -> bytes:
+    """The same for records of the same bytes, and only for them."""
+    # The lengths tell apart what the same bytes mean when they are cut elsewhere, and null from empty.
+    digest = blake2b(b"%d %d " % (-1 if key is None else len(key), -1 if value is None else len(value)), digest_size=16)
+    digest.update(key or b"")
+    digest.update(value or b"")
+    return digest.digest()
+
+
+def entry(record: Record) -> Entry:
+    return Entry(
+        identity(record.key, record.value),
+        record.kind,
+        record.event_name,
+        record.occurred_ms // 60_000 * 60,
+        record.revenue_cents,
+        record.refund_cents,
+    )
+
+
+@dataclass(frozen=True)
+class Intent:
+    id: int
+    offsets: Offsets
+    entries: list[Entry]
+
+
+def there(entries: Iterable[Entry], identities: Iterable[bytes]) -> list[bool]:
+    """For each of `entries`, in the order in which they were sent, whether the topic has it.
+
+    `identities` are those of the topic's records. Copies are told apart by their number only: of an event and its
+    duplicates the ones sent first are taken to be there, so that an event counts before its duplicates do.
+    """
+    left = Counter(identities)
+    found = []
+    for each in entries:
+        found.append(left[each.identity] > 0)
+        left[each.identity] -= 1
+    return found
+
+
+@dataclass(frozen=True)
+class LedgerView:
+    """What the ledger held at one moment."""
+
+    kinds: dict[str, int]
+    """Kind of record -> records acknowledged."""
+    minutes: list[tuple[int, str, int, int, int]]
+    """(minute, event_name, events, revenue_cents, refund_cents), in order."""
+    offsets: Offsets
+    unsettled: int
+    """Intents whose records may be in Kafka and are not counted yet: a batch in flight."""
+
+    @property
+    def acknowledged(self) -> int:
+        """All records: events, duplicates and malformed ones."""
+        return sum(self.kinds.values())
+
+    @property
+    def events(self) -> int:
+        """Distinct valid events."""
+        return self.kinds.get(EVENT, 0) + self.late
+
+    @property
+    def late(self) -> int:
+        """Distinct valid events that were sent long after they occurred; they are among `events`."""
+        return self.kinds.get(LATE, 0)
+
+    @property
+    def duplicates(self) -> int:
+        return self.kinds.get(DUPLICATE, 0)
+
+    @property
+    def malformed_by_kind(self) -> dict[str, int]:
+        return {kind: records for kind, records in self.kinds.items() if kind not in (EVENT, LATE, DUPLICATE)}
+
+    @property
+    def malformed(self) -> int:
+        return sum(self.malformed_by_kind.values())
+
+    @property
+    def purchases(self) -> int:
+        return sum(events for _, name, events, _, _ in self.minutes if name == "purchase")
+
+    @property
+    def revenue_cents(self) -> int:
+        """reporting_value of the purchases, in euro cents; refunds not taken off."""
+        return sum(revenue for *_, revenue, _ in self.minutes)
+
+    @property
+    def refund_cents(self) -> int:
+        return sum(refund for *_, refund in self.minutes)
+
+    def events_by_minute(self) -> list[tuple[int, str, int, int]]:
+        """(minute of occurred_at in seconds since the epoch, event_name, events, revenue_cents), in order.
+
+        Each distinct valid event counts once.
+        """
+        return [(minute, name, events, revenue) for minute, name, events, revenue, _ in self.minutes]
+
+    def offsets_passed(self) -> Offsets:
+        """Partition -> the offset after the last acknowledged record: who has read up to it has read them all."""
+        return self.offsets
+
+
+class Ledger:
+    """The ledger, open for writing: by one process at a time."""
+
+    def __init__(self, path: Path) -> None:
+        """Opens or creates the ledger at `path`; raises LedgerBusyError when another producer has it open."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._lock)
+            raise LedgerBusyError(f"another producer writes to the ledger {path}: stop it first") from None
+        self._db = sqlite3.connect(path, isolation_level=None)
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        self._db.executescript(SCHEMA)
+
+    def close(self) -> None:
+        self._db.close()
+        os.close(self._lock)
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @staticmethod
+    def read(path: Path) -> LedgerView:
+        """What the ledger at `path` holds now; works while a producer writes to it.
+
+        Raises LedgerError when there is none.
+        """
+        if not path.exists():
+            raise LedgerError(f"there is no ledger {path}: the producer has not run yet")
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)) as db:
+            db.execute("BEGIN")  # one snapshot for all that is read
+            return _view(db)
+
+    def view(self) -> LedgerView:
+        return _view(self._db)
+
+    def begin(self, simulation: str) -> None:
+        """Notes the identity of the simulation whose records come next.
+
+        Raises LedgerError when its records have been sent already: their event ids would come a second time.
+        """
+        try:
+            self._db.execute("INSERT INTO simulations VALUES (?)", (simulation,))
+        except sqlite3.IntegrityError:
+            raise LedgerError(
+                f"the events of this simulation have been sent already ({simulation}); they would all be duplicates: "
+                "choose another seed or start"
+            ) from None
+
+    def intend(self, entries: Sequence[Entry], offsets: Mapping[int, int]) -> Intent:
+        """Notes that records are about to be sent, and lie at `offsets` or later."""
+        blob = zlib.compress(msgspec.msgpack.encode(entries), 1)
+        text = msgspec.json.encode({str(partition): offset for partition, offset in offsets.items()}).decode()
+        cursor = self._db.execute("INSERT INTO intents (offsets, entries) VALUES (?, ?)", (text, blob))
+        return Intent(cursor.lastrowid or 0, dict(offsets), list(entries))
+
+    def unsettled(self) -> list[Intent]:
+        """The intents whose records are not counted yet, in the order in which they were sent."""
+        rows = self._db.execute("SELECT id, offsets, entries FROM intents ORDER BY id").fetchall()
+        return [
+            Intent(
+                number,
+                msgspec.json.decode(offsets, type=dict[int, int], strict=False),
+                msgspec.msgpack.decode(zlib.decompress(entries), type=list[Entry]),
+            )
+            for number, offsets, entries in rows
+        ]
+
+    def settle(self, intents: Iterable[Intent], counted: Iterable[Entry], offsets: Mapping[int, int]) -> None:
+        """Counts `counted` and forgets `intents`, together or not at all; `offsets` are those after the records."""
+        kinds: Counter[str] = Counter()
+        minutes: dict[tuple[int, str], list[int]] = {}
+        for _, kind, event_name, minute, revenue_cents, refund_cents in counted:
+            kinds[kind] += 1
+            if kind in (EVENT, LATE):
+                sums = minutes.setdefault((minute, event_name), [0, 0, 0])
+                sums[0] += 1
+                sums[1] += revenue_cents
+                sums[2] += refund_cents
+        with self._transaction() as db:
+            db.executemany(
+                "INSERT INTO kinds VALUES (?, ?) ON CONFLICT DO UPDATE SET records = records + excluded.records",
+                kinds.items(),
+            )
+            db.executemany(
+                "INSERT INTO events_by_minute VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+                "events = events + excluded.events, revenue_cents = revenue_cents + excluded.revenue_cents, "
+                "refund_cents = refund_cents + excluded.refund_cents",
+                [(*key, *sums) for key, sums in minutes.items()],
+            )
+            db.executemany(
+                "INSERT INTO offsets VALUES (?, ?) ON CONFLICT DO UPDATE SET "
+                "next_offset = max(next_offset, excluded.next_offset)",
+                offsets.items(),
+            )
+            db.executemany("DELETE FROM intents WHERE id = ?", [(intent.id,) for intent in intents])
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield self._db
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+
+def _view(db: sqlite3.Connection) -> LedgerView:
+    def rows(query: str) -> list[tuple]:
+        return db.execute(query).fetchall()
+
+    return LedgerView(
+        kinds=dict(rows("SELECT kind, records FROM kinds ORDER BY kind")),
+        minutes=rows("SELECT * FROM events_by_minute ORDER BY minute, event_name"),
+        offsets=dict(rows("SELECT partition, next_offset FROM offsets ORDER BY partition")),
+        unsettled=rows("SELECT count(*) FROM intents")[0][0],
+    )

@@ -1,0 +1,256 @@
+"""Gives records to Kafka and enters into the ledger what it acknowledged."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from threading import Event as Flag
+from time import monotonic
+from typing import Any, TypeVar
+
+from kafka.errors import KafkaError, KafkaTimeoutError
+
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from producer.faults import Record
+from producer.ledger import Ledger, LedgerError, Offsets, entry, identity, there
+from settings import Settings
+
+log = logging.getLogger(__name__)
+
+REPORT_S = 10.0
+FIRST_RETRY_S, LAST_RETRY_S = 0.25, 5.0
+QUIET_S = 2.0
+"""How long the topic must not have grown before what a dead producer left behind is counted."""
+STOP_S = 10.0
+"""How long a stopping producer waits for the acknowledgements of what it has sent."""
+DELIVERY_S = 15 * 60.0
+"""How long one send is tried again, through an outage of Kafka, before it counts as failed."""
+MAX_REQUEST_BYTES = 4 * 1024 * 1024
+
+Result = TypeVar("Result")
+
+
+class Stopped(Exception):  # noqa: N818 (not an error)
+    """The producer is to stop, and Kafka does not answer."""
+
+
+def patiently(what: str, call: Callable[[], Result], stop: Flag) -> Result:
+    """Calls again, with growing pauses, while Kafka can't be reached; raises Stopped when `stop` is set."""
+    pause_s = FIRST_RETRY_S
+    while True:
+        try:
+            return call()
+        except KafkaError as error:
+            log.warning("%s: Kafka does not answer (%s), trying again in %.1f s", what, error, pause_s)
+        if stop.wait(pause_s):
+            raise Stopped
+        pause_s = min(2 * pause_s, LAST_RETRY_S)
+
+
+class Topic:
+    """The topic as a reader sees it."""
+
+    def __init__(self, settings: Settings, stop: Flag) -> None:
+        self.name = settings.events_topic
+        self._stop = stop
+        self._consumer = patiently("connecting", lambda: self._connect(settings), stop)
+
+    def _connect(self, settings: Settings) -> KafkaConsumer:
+        consumer = KafkaConsumer(
+            bootstrap_servers=settings.kafka,
+            client_id="producer-ledger",
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            allow_auto_create_topics=False,
+        )
+        partitions = consumer.partitions_for_topic(self.name)
+        if not partitions:
+            consumer.close()
+            raise KafkaError(f"there is no topic {self.name} yet")
+        self._partitions = [TopicPartition(self.name, partition) for partition in sorted(partitions)]
+        return consumer
+
+    def close(self) -> None:
+        self._consumer.close()
+
+    def ends(self) -> Offsets:
+        ends = patiently("asking for offsets", lambda: self._consumer.end_offsets(self._partitions), self._stop)
+        return {partition.partition: offset for partition, offset in ends.items()}
+
+    def quiet_ends(self) -> Offsets:
+        """The ends of the partitions, once nothing more can come of a producer that is gone.
+
+        Its connection ended with it, so it sends nothing any more; what can still be appended is what lies in the
+        broker's receive buffers. The broker takes that up as soon as it takes up requests at all, as it does ours:
+        when it has answered us for QUIET_S and the ends have not moved, those buffers are empty.
+        """
+        ends, since = self.ends(), monotonic()
+        while monotonic() - since < QUIET_S:
+            if self._stop.wait(QUIET_S / 10):
+                raise Stopped
+            now = self.ends()
+            if now != ends:
+                ends, since = now, monotonic()
+        return ends
+
+    def identities(self, start: Offsets, ends: Offsets) -> Iterator[bytes]:
+        """The identity of every record from `start` up to `ends`."""
+        first = patiently("asking for offsets", lambda: self._consumer.beginning_offsets(self._partitions), self._stop)
+        left = {}
+        for partition in self._partitions:
+            offset = start.get(partition.partition, 0)
+            if offset < first[partition] and offset < ends[partition.partition]:
+                raise LedgerError(
+                    f"records of {self.name}[{partition.partition}] from offset {offset} on are gone, so what the "
+                    "ledger has in flight there can't be counted: begin anew with 'make clean'"
+                )
+            if offset < ends[partition.partition]:
+                left[partition] = offset
+        self._consumer.assign(list(left))
+        for partition, offset in left.items():
+            self._consumer.seek(partition, offset)
+        while left:
+            polled = patiently("reading back", lambda: self._consumer.poll(timeout_ms=500), self._stop)
+            if self._stop.is_set():
+                raise Stopped
+            for partition, messages in polled.items():
+                for message in messages:
+                    if message.offset < ends[partition.partition]:
+                        yield identity(message.key, message.value)
+            for partition in list(left):
+                if self._consumer.position(partition) >= ends[partition.partition]:
+                    del left[partition]
+
+
+class Publisher:
+    """Sends batches of records, one after the other, each entered into the ledger.
+
+    An idempotent producer retries within one session without doubling; a batch that fails all the same is settled as
+    that of a dead producer is: by reading what the topic has of it. Then the rest is sent again.
+    """
+
+    def __init__(self, settings: Settings, ledger: Ledger, stop: Flag | None = None) -> None:
+        """Connects, waiting for Kafka, and settles what an earlier producer left in flight.
+
+        Raises Stopped, and LedgerError when the topic is not the one that the ledger tells of.
+        """
+        self._settings = settings
+        self._ledger = ledger
+        self._stop = stop or Flag()
+        self.acknowledged = 0
+        """Records since this publisher began."""
+        self._reported = (monotonic(), 0)
+        self._topic = Topic(settings, self._stop)
+        self._ends = self._topic.ends()
+        self._check_same_topic()
+        self._settle_leftovers()
+        self._producer = patiently("connecting", self._connect, self._stop)
+
+    def _connect(self) -> KafkaProducer:
+        return KafkaProducer(
+            bootstrap_servers=self._settings.kafka,
+            client_id="producer",
+            acks="all",
+            enable_idempotence=True,
+            compression_type="lz4",
+            linger_ms=20,
+            batch_size=128 * 1024,
+            max_request_size=MAX_REQUEST_BYTES,
+            delivery_timeout_ms=DELIVERY_S * 1000,
+            reconnect_backoff_max_ms=LAST_RETRY_S * 1000,
+            allow_auto_create_topics=False,
+        )
+
+    def close(self) -> None:
+        # After a stop in an outage there is something left to flush, and no one to take it.
+        with suppress(KafkaTimeoutError):
+            self._producer.close(timeout=1)
+        self._topic.close()
+
+    def __enter__(self) -> Publisher:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def publish(self, records: Sequence[Record]) -> None:
+        """Sends `records`, waits until all are acknowledged, and counts them.
+
+        Raises Stopped when the producer is stopped and Kafka does not answer; the next producer settles them.
+        """
+        left = [(record, entry(record)) for record in records]
+        while left:
+            entries = [each for _, each in left]
+            intent = self._ledger.intend(entries, self._ends)
+            futures = [self._producer.send(self._topic.name, record.value, record.key) for record, _ in left]
+            self._flush(len(left))
+            failure = next((future.exception for future in futures if future.failed()), None)
+            if failure is None:
+                self._ends |= _ends_of(futures) or self._topic.ends()
+                self._ledger.settle([intent], entries, self._ends)
+                self.acknowledged += len(left)
+                left = []
+            else:
+                log.error("sending failed (%s): looking up what the topic has of %d records", failure, len(left))
+                self._producer.close(timeout=1)
+                found = self._settle_leftovers()
+                left = [pair for pair, is_there in zip(left, found, strict=True) if not is_there]
+                self._producer = patiently("connecting", self._connect, self._stop)
+            self._report(0)
+
+    def _flush(self, in_flight: int) -> None:
+        give_up = None
+        while True:
+            try:
+                return self._producer.flush(timeout=0.5)
+            except KafkaTimeoutError:
+                self._report(in_flight)
+            if self._stop.is_set():
+                give_up = give_up or monotonic() + STOP_S
+                if monotonic() > give_up:
+                    log.warning("stopping with %d records in flight: the next start settles them", in_flight)
+                    raise Stopped
+
+    def _settle_leftovers(self) -> list[bool]:
+        """Settles every open intent; for each of their records, whether it is there."""
+        intents = self._ledger.unsettled()
+        if not intents:
+            return []
+        entries = [each for intent in intents for each in intent.entries]
+        log.info("settling %d records in flight", len(entries))
+        ends = self._topic.quiet_ends()
+        found = there(entries, self._topic.identities(intents[0].offsets, ends))
+        counted = [each for each, is_there in zip(entries, found, strict=True) if is_there]
+        self._ends = ends
+        self._ledger.settle(intents, counted, ends)
+        self.acknowledged += len(counted)
+        log.info("settled: %d of %d records had reached the topic", len(counted), len(entries))
+        return found
+
+    def _check_same_topic(self) -> None:
+        for partition, offset in self._ledger.view().offsets_passed().items():
+            if self._ends.get(partition, 0) < offset:
+                raise LedgerError(
+                    f"{self._topic.name}[{partition}] ends at offset {self._ends.get(partition, 0)}, but the ledger "
+                    f"has records acknowledged up to {offset}: it tells of another topic; begin anew with 'make clean'"
+                )
+
+    def _report(self, in_flight: int) -> None:
+        (then, before), now = self._reported, monotonic()
+        if now - then >= REPORT_S:
+            rate = (self.acknowledged - before) / (now - then)
+            log.info("%d records acknowledged, %.0f/s; %d in flight", self.acknowledged, rate, in_flight)
+            self._reported = now, self.acknowledged
+
+
+def _ends_of(futures: list[Any]) -> Offsets:
+    """Partition -> the offset after the last of the acknowledged sends; empty when the broker did not say."""
+    ends: Offsets = {}
+    for future in futures:
+        sent = future.value
+        if sent.offset < 0:  # acknowledged as a retry of something stored before
+            return {}
+        ends[sent.partition] = sent.offset + 1
+    return ends

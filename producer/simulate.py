@@ -1,0 +1,104 @@
+"""A simulated shop: from a seed, a start and a rate to the records that are sent to Kafka. No clock, no network."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from heapq import heappop, heappush, heapreplace
+from itertools import count, islice
+
+from producer.faults import Event, Rates, Record, rfc3339, send
+from producer.load_curve import COUNTRY_LOAD, LOAD, MINUTES_PER_DAY
+from producer.shoppers import EVENTS_PER_VISIT, LONGEST_VISIT_MS, Step, Visit, new_uuid, pick_country
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """What decides every byte of the records. Another simulation, another set of event ids."""
+
+    seed: int
+    start: datetime
+    """First moment of which events are sent, with its time zone."""
+    rate: float
+    """Events a second, in the mean over a day; duplicates and malformed copies come on top."""
+    rates: Rates
+
+    @property
+    def start_ms(self) -> int:
+        return round(self.start.timestamp() * 1000)
+
+    @property
+    def identity(self) -> str:
+        """The same for the same records, and only for them."""
+        return f"seed={self.seed} start={rfc3339(self.start_ms)} rate={self.rate!r} {self.rates}"
+
+
+def simulate(simulation: Simulation, events: int | None = None) -> Iterator[Record]:
+    """The records in the order in which they are sent; endless, or until `events` distinct valid events are sent.
+
+    Those N events are records of the kinds `event` and `late`; the duplicates and malformed copies of them come on top.
+    The same simulation gives the same records, byte for byte; a larger `events` lengthens them.
+    """
+    happened = happenings(simulation, random.Random(simulation.identity))  # noqa: S311 (nothing here is a secret)
+    faults = random.Random(f"faults {simulation.identity}")  # noqa: S311
+    return send(islice(happened, events), simulation.rates, faults)
+
+
+def happenings(simulation: Simulation, rng: random.Random) -> Iterator[Event]:
+    """What shoppers do from the start on, in order; endless.
+
+    The shop is open before the start already, so that visits of every age are under way when the first event is
+    sent. Whoever has a cart by then fills it once more, for nobody has seen them do it: in what is sent, a purchase
+    buys what was put into the cart.
+    """
+    start_ms = simulation.start_ms
+    filled_before: set[bytes] = set()
+    for at_ms, visit, step in _steps(rng, start_ms - LONGEST_VISIT_MS, simulation.rate):
+        if at_ms < start_ms:
+            if step.event_name == "add_to_cart":
+                filled_before.add(visit.key)
+            continue
+        if visit.key in filled_before:
+            filled_before.remove(visit.key)
+            for again in visit.refill():
+                yield _event(rng, at_ms, visit, again)
+        yield _event(rng, at_ms, visit, step)
+
+
+def _event(rng: random.Random, at_ms: int, visit: Visit, step: Step) -> Event:
+    fields = {
+        "event_id": new_uuid(rng),
+        "event_name": step.event_name,
+        "schema_version": SCHEMA_VERSION,
+        "occurred_at": rfc3339(at_ms),
+        "sent_at": "",  # known when it is sent; here to stand beside occurred_at
+        **visit.fields,
+        **step.fields,
+    }
+    return Event(at_ms, visit.key, fields)
+
+
+def _steps(rng: random.Random, from_ms: int, rate: float) -> Iterator[tuple[int, Visit, Step]]:
+    """The steps of all visits, merged by time: visits begin as a Poisson process whose rate follows the load."""
+    visits_per_ms = rate / EVENTS_PER_VISIT / 1000
+    under_way: list[tuple[int, int, Visit, Iterator[Step], Step]] = []
+    numbers = count()
+    next_visit_ms = float(from_ms)
+    while True:
+        minute = int(next_visit_ms) // 60_000 % MINUTES_PER_DAY
+        next_visit_ms += rng.expovariate(visits_per_ms * LOAD[minute])
+        while under_way and under_way[0][0] < next_visit_ms:
+            at_ms, number, visit, steps, step = under_way[0]
+            yield at_ms, visit, step
+            following = next(steps, None)
+            if following is None:
+                heappop(under_way)
+            else:
+                heapreplace(under_way, (at_ms + following.after_ms, number, visit, steps, following))
+        visit = Visit(rng, pick_country(rng, COUNTRY_LOAD[minute]))
+        steps = visit.steps()
+        heappush(under_way, (int(next_visit_ms), next(numbers), visit, steps, next(steps)))
