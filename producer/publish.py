@@ -9,9 +9,9 @@ from threading import Event as Flag
 from time import monotonic
 from typing import Any, TypeVar
 
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError, KafkaTimeoutError
 
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from producer.faults import Record
 from producer.ledger import Ledger, LedgerError, Offsets, entry, identity, there
 from settings import Settings
