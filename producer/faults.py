@@ -130,7 +130,7 @@ DAMAGE: dict[str, Damage] = {
     "wrong_type": _wrong_type,
     "missing_field": _missing_field,
     "unknown_event_name": _with(event_name="teleport"),
-    "huge_number": _with(schema_version=msgspec.Raw(b"1" + b"0" * 40)),
+    "huge_number": _with(value=msgspec.Raw(b"1" + b"0" * 40)),
     "nan": _nan,
     "null_value": _raw(None),
     "empty": _raw(b""),

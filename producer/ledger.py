@@ -258,6 +258,17 @@ class Ledger:
             for number, offsets, entries in rows
         ]
 
+    def settle_by(self, identities: Iterable[bytes], ends: Mapping[int, int]) -> list[bool]:
+        """Settles all that is unsettled by what the topic has; for each of its records, whether it is there.
+
+        `identities` are those of the topic's records from the first intent's offsets up to `ends`.
+        """
+        intents = self.unsettled()
+        entries = [each for intent in intents for each in intent.entries]
+        found = there(entries, identities)
+        self.settle(intents, (each for each, is_there in zip(entries, found, strict=True) if is_there), ends)
+        return found
+
     def settle(self, intents: Iterable[Intent], counted: Iterable[Entry], offsets: Mapping[int, int]) -> None:
         """Counts `counted` and forgets `intents`, together or not at all; `offsets` are those after the records."""
         kinds: Counter[str] = Counter()

@@ -8,7 +8,7 @@ from time import time
 
 from producer.faults import Record
 
-BATCH_RECORDS = 2_000
+BATCH_RECORDS = 5_000
 TICK_S = 0.05
 """Live records are sent this often, so that they wait for each other no longer than that."""
 FARTHEST_BEHIND_S = 70 * 60
