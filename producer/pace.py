@@ -41,14 +41,15 @@ def live(records: Iterable[Record], stop: Flag, farthest_behind_s: float | None 
     """
     batch: list[Record] = []
     for record in records:
-        ahead_s = record.at_ms / 1000 - time()
-        if farthest_behind_s is not None and -ahead_s > farthest_behind_s:
-            raise FellBehind
-        if batch and (ahead_s > 0 or len(batch) == BATCH_RECORDS):
+        due_s = record.at_ms / 1000
+        if batch and (due_s > time() or len(batch) == BATCH_RECORDS):
             yield batch
             if stop.is_set():
                 return
             batch = []
+        ahead_s = due_s - time()
+        if farthest_behind_s is not None and ahead_s < -farthest_behind_s:
+            raise FellBehind
         if ahead_s > 0 and stop.wait(max(ahead_s, TICK_S)):
             return
         batch.append(record)

@@ -39,7 +39,7 @@ SHIPPING_GIVEN = 0.90
 PAYMENT_GIVEN = 0.92
 PAYMENT_FAILS = 0.09
 RETRY_PAYMENT = 0.75
-REFUND = 0.06
+REFUND = 0.08
 
 Line = dict[str, Any]
 """An element of an event's `items`; never changed once made, since several events share it."""
@@ -224,7 +224,7 @@ class Visit:
 
     def refill(self) -> list[Step]:
         """Steps that put everything into the cart that is in it."""
-        return [self._show(0, "add_to_cart", f"{URL}/cart", [line]) for line in self.cart]
+        return [self._show(1_000, "add_to_cart", f"{URL}/cart", [line]) for line in self.cart]
 
     def _to_the_till(self) -> Iterator[Step]:
         rng = self._rng
@@ -268,7 +268,7 @@ class Visit:
         self.cart = []
         if rng.random() < REFUND:
             returned = bought if rng.random() < 0.6 else [rng.choice(bought)]
-            after_ms = int((3 + 17 * rng.random()) * 60_000)
+            after_ms = int((1 + 14 * rng.random()) * 60_000)
             yield self._show(0, "refund", f"{URL}/orders", returned, **order)._replace(after_ms=after_ms)
 
     def _arrive(self) -> Step:

@@ -7,13 +7,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from heapq import heappop, heappush, heapreplace
-from itertools import count, islice
+from itertools import chain, count, islice
 
 from producer.faults import Event, Rates, Record, rfc3339, send
 from producer.load_curve import COUNTRY_LOAD, LOAD, MINUTES_PER_DAY
 from producer.shoppers import EVENTS_PER_VISIT, LONGEST_VISIT_MS, Step, Visit, new_uuid, pick_country
 
 SCHEMA_VERSION = 1
+
+WARM_UP_EVENTS = 200_000
+"""At most so many events are simulated, unseen, before the start: some seconds of work. Above 660 events/s they don't
+reach as far back as the longest visit, and the first minutes have somewhat fewer purchases."""
 
 
 @dataclass(frozen=True)
@@ -49,23 +53,8 @@ def simulate(simulation: Simulation, events: int | None = None) -> Iterator[Reco
 
 
 def happenings(simulation: Simulation, rng: random.Random) -> Iterator[Event]:
-    """What shoppers do from the start on, in order; endless.
-
-    The shop is open before the start already, so that visits of every age are under way when the first event is
-    sent. Whoever has a cart by then fills it once more, for nobody has seen them do it: in what is sent, a purchase
-    buys what was put into the cart.
-    """
-    start_ms = simulation.start_ms
-    filled_before: set[bytes] = set()
-    for at_ms, visit, step in _steps(rng, start_ms - LONGEST_VISIT_MS, simulation.rate):
-        if at_ms < start_ms:
-            if step.event_name == "add_to_cart":
-                filled_before.add(visit.key)
-            continue
-        if visit.key in filled_before:
-            filled_before.remove(visit.key)
-            for again in visit.refill():
-                yield _event(rng, at_ms, visit, again)
+    """What shoppers do from the start on, in order; endless."""
+    for at_ms, visit, step in _steps(rng, simulation.start_ms, simulation.rate):
         yield _event(rng, at_ms, visit, step)
 
 
@@ -82,18 +71,34 @@ def _event(rng: random.Random, at_ms: int, visit: Visit, step: Step) -> Event:
     return Event(at_ms, visit.key, fields)
 
 
-def _steps(rng: random.Random, from_ms: int, rate: float) -> Iterator[tuple[int, Visit, Step]]:
-    """The steps of all visits, merged by time: visits begin as a Poisson process whose rate follows the load."""
+def _steps(rng: random.Random, start_ms: int, rate: float) -> Iterator[tuple[int, Visit, Step]]:
+    """The steps of all visits from the start on, merged by time.
+
+    Visits begin as a Poisson process whose rate follows the load. The shop is open before the start already, so that
+    visits of every age are under way when the first event is sent. Nobody has seen them fill their carts: who has one
+    by then fills it once more, so that in what is sent a purchase buys what was put into the cart.
+    """
     visits_per_ms = rate / EVENTS_PER_VISIT / 1000
+    next_visit_ms = start_ms - min(LONGEST_VISIT_MS, WARM_UP_EVENTS / rate * 1000)
     under_way: list[tuple[int, int, Visit, Iterator[Step], Step]] = []
+    carts_unseen: set[int] = set()
     numbers = count()
-    next_visit_ms = float(from_ms)
     while True:
         minute = int(next_visit_ms) // 60_000 % MINUTES_PER_DAY
         next_visit_ms += rng.expovariate(visits_per_ms * LOAD[minute])
         while under_way and under_way[0][0] < next_visit_ms:
             at_ms, number, visit, steps, step = under_way[0]
-            yield at_ms, visit, step
+            if at_ms < start_ms:
+                if step.event_name == "add_to_cart":
+                    carts_unseen.add(number)
+                elif step.event_name == "purchase":
+                    steps = iter(())  # nobody has seen the order either: no refund of it
+            else:
+                if number in carts_unseen:
+                    carts_unseen.remove(number)
+                    steps = chain(visit.refill(), [step._replace(after_ms=1000)], steps)
+                    step = next(steps)
+                yield at_ms, visit, step
             following = next(steps, None)
             if following is None:
                 heappop(under_way)

@@ -1,0 +1,110 @@
+"""Faults: as many as asked for, of every kind, and each of them one that the judge must see."""
+
+import json
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from functools import cache
+
+import polars as pl
+import pytest
+
+from producer.faults import MALFORMED, Rates, Record
+from producer.simulate import Simulation, simulate
+from spark_jobs.domains import judge
+
+RATES = Rates(duplicates=0.03, late=0.05, malformed=0.06)
+SHOP = Simulation(seed=11, start=datetime(2026, 11, 22, 12, 0, tzinfo=UTC), rate=200.0, rates=RATES)
+EVENTS = 20_000
+
+
+@cache
+def records() -> list[Record]:
+    return list(simulate(SHOP, EVENTS))
+
+
+@cache
+def verdicts() -> list[tuple[Record, str | None, list[str] | None]]:
+    """(record, why the judge rejects it, expectations that it fails), the broker taking it when it is sent."""
+    sent_at = [datetime.fromtimestamp(record.at_ms / 1000, UTC) for record in records()]
+    verdict = judge("ecommerce").judge(
+        [record.value for record in records()], pl.Series(sent_at, dtype=pl.Datetime("us", "UTC"))
+    )
+    return list(zip(records(), verdict["reject"].to_list(), verdict["failed"].to_list(), strict=True))
+
+
+def test_faults_come_at_their_rates():
+    kinds = Counter(record.kind for record in records())
+    assert kinds["event"] + kinds["late"] == EVENTS
+    assert kinds["late"] / EVENTS == pytest.approx(RATES.late, rel=0.15)
+    assert kinds["duplicate"] / EVENTS == pytest.approx(RATES.duplicates, rel=0.15)
+    assert sum(kinds[kind] for kind in MALFORMED) / EVENTS == pytest.approx(RATES.malformed, rel=0.15)
+    assert all(kinds[kind] for kind in MALFORMED)
+
+
+def test_no_faults_when_none_are_asked_for():
+    quiet = Simulation(SHOP.seed, SHOP.start, SHOP.rate, Rates())
+    assert {record.kind for record in simulate(quiet, 2_000)} == {"event"}
+
+
+def test_the_judge_accepts_events_late_ones_and_duplicates():
+    rejected = [(record, why) for record, why, _ in verdicts() if record.kind not in MALFORMED and why]
+    assert not rejected
+    assert not [failed for record, _, failed in verdicts() if record.kind not in MALFORMED and failed]
+
+
+@pytest.mark.parametrize("kind", MALFORMED)
+def test_the_judge_rejects_every_malformed_record(kind):
+    reasons = [why for record, why, _ in verdicts() if record.kind == kind]
+    assert reasons
+    assert None not in reasons
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("oversized", "too_large"),
+        ("invalid_utf8", "not_utf8"),
+        ("too_late", "too_late"),
+        ("from_the_future", "from_the_future"),
+        ("value_mismatch", "expectation:value_is_sum_of_items"),
+        ("unknown_event_name", "schema"),
+        ("nan", "not_json"),
+    ],
+)
+def test_damage_is_seen_for_what_it_is(kind, reason):
+    assert {why for record, why, _ in verdicts() if record.kind == kind} == {reason}
+
+
+def test_duplicates_are_the_same_bytes_later():
+    first: dict[tuple[bytes | None, bytes | None], Record] = {}
+    delays_ms = []
+    for record in records():
+        if record.kind in ("event", "late"):
+            first[record.key, record.value] = record
+        elif record.kind == "duplicate":
+            delays_ms.append(record.at_ms - first[record.key, record.value].at_ms)
+            assert record.revenue_cents == record.refund_cents == 0
+    assert min(delays_ms) > 0
+    assert any(delay < 1_000 for delay in delays_ms)
+    assert any(delay > 60_000 for delay in delays_ms)
+
+
+def test_late_events_are_sent_1_to_45_minutes_after_they_occurred():
+    for record in records():
+        if record.kind == "late":
+            event = json.loads(record.value)
+            delay = datetime.fromisoformat(event["sent_at"]) - datetime.fromisoformat(event["occurred_at"])
+            assert timedelta(minutes=1) <= delay <= timedelta(minutes=45)
+            assert record.at_ms - record.occurred_ms == delay // timedelta(milliseconds=1)
+
+
+def test_malformed_copies_have_ids_of_their_own():
+    ids = {json.loads(record.value)["event_id"] for record in records() if record.kind in ("event", "late")}
+    damaged = [json.loads(r.value)["event_id"] for r in records() if r.kind in ("injection", "too_late", "oversized")]
+    assert damaged
+    assert ids.isdisjoint(damaged)
+
+
+def test_the_null_key_is_one():
+    assert {record.key is None for record in records() if record.kind == "null_key"} == {True}
+    assert None not in {record.key for record in records() if record.kind != "null_key"}
