@@ -74,7 +74,6 @@ class Settings:
     spark_driver_memory: str = "1g"
     spark_trigger_ms: int = 1000
     spark_max_offsets_per_trigger: int = 100_000
-    spark_state_partitions: int = 2
 
     def path(self, *parts: str) -> Path:
         """A path inside the stack's state folder."""
@@ -127,7 +126,6 @@ ALLOWED: dict[str, tuple[Any, str]] = {
     "producer_backfill_minutes": (lambda v: 0 <= v <= 60, "0 to 60"),
     "spark_trigger_ms": (lambda v: 0 <= v <= 60_000, "0 to 60000"),
     "spark_max_offsets_per_trigger": (lambda v: v >= 1000, "at least 1000"),
-    "spark_state_partitions": (lambda v: 1 <= v <= 1024, "1 to 1024"),
     "mysql_retention_days": (lambda v: v >= 1, "at least 1"),
     "cassandra_ttl_days": (lambda v: v >= 1, "at least 1"),
     "kafka_retention_hours": (lambda v: v >= 1, "at least 1"),
@@ -138,7 +136,9 @@ def _parse(name: str, kind: str, text: str) -> Any:
     try:
         value = {"int": int, "float": float, "str": str}[kind](text)
     except ValueError:
-        raise SettingError(f"{name.upper()}={text!r} is not {'a number' if kind == 'float' else 'an integer'}") from None
+        raise SettingError(
+            f"{name.upper()}={text!r} is not {'a number' if kind == 'float' else 'an integer'}"
+        ) from None
     allowed = ALLOWED.get(name)
     if name.endswith("_port"):
         allowed = (lambda v: 1 <= v <= 65535, "a port, 1 to 65535")

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
-from open_data_contract_standard.model import CustomProperty, OpenDataContractStandard, SchemaProperty
+from open_data_contract_standard.model import (
+    CustomProperty,
+    OpenDataContractStandard,
+    SchemaObject,
+    SchemaProperty,
+)
 from pydantic import ValidationError
 
 FOLDER = Path(__file__).resolve().parent
@@ -47,11 +53,15 @@ class Expectation:
 
 @dataclass(frozen=True)
 class Contract:
+    """`max_late` and `max_future` bound how long before and after the broker's time an event may have occurred."""
+
     domain: str
     version: str
     purpose: str
     fields: tuple[Field, ...]
     expectations: tuple[Expectation, ...]
+    max_late: timedelta
+    max_future: timedelta
 
 
 def _custom(properties: list[CustomProperty] | None, name: str) -> str | None:
@@ -82,6 +92,13 @@ def _field(prop: SchemaProperty, where: str) -> Field:
     )
 
 
+def _minutes(events: SchemaObject, name: str, where: str) -> timedelta:
+    text = _custom(events.customProperties, name)
+    if text is None or not text.isdigit():
+        raise ContractError(f"{where}: the custom property {name} must be a whole number of minutes, not {text}")
+    return timedelta(minutes=int(text))
+
+
 def parse(text: str, where: str) -> Contract:
     """The contract in `text`; `where` names it in errors. Raises ContractError."""
     try:
@@ -99,9 +116,7 @@ def parse(text: str, where: str) -> Contract:
                 f"{where}: the expectation {quality.name} needs a name, an implementation and an action: "
                 f"{', '.join(ACTIONS)}"
             )
-        expectations.append(
-            Expectation(quality.name, str(quality.implementation), action, quality.description or "")
-        )
+        expectations.append(Expectation(quality.name, str(quality.implementation), action, quality.description or ""))
     names = [e.name for e in expectations]
     if len(set(names)) < len(names):
         raise ContractError(f"{where}: two expectations share a name")
@@ -111,6 +126,8 @@ def parse(text: str, where: str) -> Contract:
         purpose=(document.description.purpose or "") if document.description else "",
         fields=tuple(_field(p, where) for p in events.properties or []),
         expectations=tuple(expectations),
+        max_late=_minutes(events, "maxLateMinutes", where),
+        max_future=_minutes(events, "maxFutureMinutes", where),
     )
 
 

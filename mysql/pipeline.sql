@@ -7,7 +7,6 @@ CREATE TABLE IF NOT EXISTS checkpoints (
   checkpoint_id  CHAR(36) NOT NULL COMMENT 'as in the checkpoint folder; another one is refused',
   batch_id       BIGINT NOT NULL COMMENT 'last micro-batch merged, -1 before the first',
   offsets        JSON NOT NULL COMMENT 'partition -> next Kafka offset after that micro-batch',
-  counted_from   JSON NOT NULL COMMENT 'partition -> first offset that counts; the ones before only fill the dedupe state',
   records        BIGINT NOT NULL COMMENT 'records counted in all: aggregated + rejected + duplicates',
   aggregated     BIGINT NOT NULL,
   rejected       BIGINT NOT NULL,
@@ -16,12 +15,22 @@ CREATE TABLE IF NOT EXISTS checkpoints (
   PRIMARY KEY (query)
 );
 
+-- The ids of the events that were counted, by the minute in which they occurred: 16 bytes each, those of one
+-- micro-batch in one value. They are written in the transaction that counts the events, so that no duplicate is ever
+-- counted, whatever crashes; and deleted when the contract's bound for late events has passed.
+CREATE TABLE IF NOT EXISTS seen_ids (
+  minute    DATETIME NOT NULL COMMENT 'of occurred_at',
+  batch_id  BIGINT NOT NULL,
+  ids       LONGBLOB NOT NULL,
+  PRIMARY KEY (minute, batch_id)
+);
+
 -- One row a micro-batch, for the charts of the pipeline's health; bounded by retention.
 CREATE TABLE IF NOT EXISTS batches (
   checkpoint_id  CHAR(36) NOT NULL,
   batch_id       BIGINT NOT NULL,
   committed_at   DATETIME(3) NOT NULL,
-  duration_ms    BIGINT NOT NULL COMMENT 'from the call of Spark to the commit',
+  duration_ms    BIGINT NOT NULL COMMENT 'from Spark''s call to the commit',
   records        BIGINT NOT NULL,
   aggregated     BIGINT NOT NULL,
   rejected       BIGINT NOT NULL,

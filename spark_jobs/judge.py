@@ -7,7 +7,7 @@ Judging depends on nothing but the record and the broker's time for it: a replay
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -22,12 +22,14 @@ MAX_RECORD_BYTES = 256 * 1024
 
 TIMESTAMP = pl.Datetime("us", "UTC")
 POLARS_TYPES = {"string": pl.String(), "uuid": pl.Binary(), "integer": pl.Int64(), "timestamp": TIMESTAMP}
-DERIVED = {"items_count": pl.Int64(), "items_value": pl.Int64(), "items_reporting_value": pl.Int64()}
-PASSED_ON = {"appended_at": TIMESTAMP}
 
 
 class ContractViolation(RuntimeError):  # noqa: N818 - it is what the contract's action `fail` raises
-    """A record fails an expectation whose action is `fail`: the query must stop."""
+    """A record fails an expectation whose action is `fail`: the query must stop. `row` is its place in the input."""
+
+    def __init__(self, row: int, reason: str) -> None:
+        super().__init__(reason)
+        self.row = row
 
 
 def polars_type(field: Field) -> pl.DataType:
@@ -89,18 +91,24 @@ def _lines(events: list[Any], field: Field) -> pl.Series:
 class Judge:
     """A contract made ready to judge records.
 
-    `columns` are the fields to return, all by default; expectations see every field they name in any case.
-    Raises ContractError when an expectation names a field that does not exist, is no boolean expression, or
-    uses `appended_at` though its action is keep (what is kept must be recomputable from the event alone).
+    `columns` are the fields to return, all by default; expectations see every field they name in any case, and the
+    integer columns that `derived` computes from fields.
+    Raises ContractError when an expectation names a field that does not exist or is no boolean expression.
     """
 
-    def __init__(self, contract: Contract, columns: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        contract: Contract,
+        columns: Sequence[str] | None = None,
+        derived: Mapping[str, pl.Expr] | None = None,
+    ) -> None:
         self.contract = contract
+        self.derived = dict(derived or {})
         self.fields = {field.name: field for field in contract.fields}
         self.decoder = msgspec.json.Decoder(_struct(contract.domain, contract.fields))
         self.kept = tuple(e for e in contract.expectations if e.action == "keep")
         self.strict = tuple(e for e in contract.expectations if e.action != "keep")
-        named = {name for e in contract.expectations for name in self._names(e)}
+        named = {name for e in contract.expectations for name in self._names(e)} | {"occurred_at"}
         self.columns = tuple(self.fields if columns is None else columns)
         self.decoded = [f for name, f in self.fields.items() if name in {*self.columns, *named} or f.type == "array"]
         self._check_expectations()
@@ -109,20 +117,18 @@ class Judge:
         try:
             names = pl.sql_expr(expectation.sql).meta.root_names()
         except Exception as error:
-            raise ContractError(f"{self.contract.domain}: the expectation {expectation.name} is no SQL: {error}") from None
-        unknown = sorted(set(names) - self.fields.keys() - DERIVED.keys() - PASSED_ON.keys())
+            raise ContractError(
+                f"{self.contract.domain}: the expectation {expectation.name} is no SQL: {error}"
+            ) from None
+        unknown = sorted(set(names) - self.fields.keys() - self.derived.keys())
         if unknown:
             raise ContractError(
                 f"{self.contract.domain}: the expectation {expectation.name} names unknown fields: {unknown}"
             )
-        if expectation.action == "keep" and "appended_at" in names:
-            raise ContractError(
-                f"{self.contract.domain}: the expectation {expectation.name} is kept, so it can't use appended_at"
-            )
         return names
 
     def _check_expectations(self) -> None:
-        empty = pl.DataFrame(schema={f.name: polars_type(f) for f in self.fields.values()} | DERIVED | PASSED_ON)
+        empty = pl.DataFrame(schema={f.name: polars_type(f) for f in self.fields.values()}).with_columns(**self.derived)
         for expectation in self.contract.expectations:
             try:
                 kind = empty.select(pl.sql_expr(expectation.sql).alias("met"))["met"].dtype
@@ -146,7 +152,7 @@ class Judge:
         """
         return {
             **{name: polars_type(self.fields[name]) for name in self.columns},
-            **PASSED_ON,
+            "appended_at": TIMESTAMP,
             "reject": pl.String(),
             "reject_detail": pl.String(),
             "failed": pl.List(pl.String()),
@@ -169,11 +175,11 @@ class Judge:
         frame = pl.DataFrame(
             [(_lines if f.type == "array" else _column)(events, f) for f in self.decoded]
             + [appended_at.cast(TIMESTAMP).gather(good).alias("appended_at")]
-        ).with_columns(*self._derived())
-        frame, broken = self._weigh(frame, values, good)
-        for row, expectation in broken:
-            rejects[good[row]] = f"expectation:{expectation.name}"
-            details[good[row]] = f"{expectation.description}: {expectation.sql}"
+        ).with_columns(**self.derived)
+        failing = frame.select((~pl.sql_expr(e.sql)).fill_null(False).alias(e.name) for e in self.contract.expectations)
+        for row, (kind, detail) in {**self._broken(failing, values, good), **self._untimely(frame)}.items():
+            rejects[good[row]], details[good[row]] = kind, detail
+        frame = frame.with_columns(self._failed(failing))
         verdict = pl.DataFrame(
             {
                 "appended_at": appended_at.cast(TIMESTAMP),
@@ -212,35 +218,43 @@ class Judge:
         except (msgspec.DecodeError, RecursionError) as error:
             return "not_json", error
 
-    def _derived(self) -> list[pl.Expr]:
-        arrays = [f for f in self.decoded if f.type == "array"]
-        if not arrays:
-            return [pl.lit(0, dtype=kind).alias(name) for name, kind in DERIVED.items()]
-        lines = pl.col(arrays[0].name)
-        line = pl.element().struct
-        price = (line.field("price") - line.field("discount").fill_null(0)) * line.field("quantity")
-        return [
-            lines.list.len().cast(pl.Int64()).alias("items_count"),
-            lines.list.eval(price).list.sum().cast(pl.Int64()).alias("items_value"),
-            lines.list.eval(line.field("reporting_value")).list.sum().cast(pl.Int64()).alias("items_reporting_value"),
-        ]
+    def _untimely(self, frame: pl.DataFrame) -> dict[int, tuple[str, str]]:
+        """Row -> reason, for the events that occurred outside the contract's bounds around the broker's time."""
+        age = pl.col("appended_at") - pl.col("occurred_at")
+        bounds = {
+            "too_late": (age > self.contract.max_late, f"occurred more than {self.contract.max_late} before"),
+            "from_the_future": (
+                age < -self.contract.max_future,
+                f"occurred more than {self.contract.max_future} after",
+            ),
+        }
+        return {
+            row: (kind, f"{words} the broker took it")
+            for kind, (outside, words) in bounds.items()
+            for row in frame.select(outside).to_series().arg_true()
+        }
 
-    def _weigh(
-        self, frame: pl.DataFrame, values: Sequence[bytes | None], good: list[int]
-    ) -> tuple[pl.DataFrame, list[tuple[int, Expectation]]]:
-        """The frame with `failed`, and (row, expectation) for each row that fails one it must meet, the first only."""
-        failing = frame.select((~pl.sql_expr(e.sql)).fill_null(False).alias(e.name) for e in self.contract.expectations)
-        broken: dict[int, Expectation] = {}
+    def _broken(
+        self, failing: pl.DataFrame, values: Sequence[bytes | None], good: list[int]
+    ) -> dict[int, tuple[str, str]]:
+        """Row -> reason, for the events that fail an expectation they must meet; the contract's first one counts."""
+        broken: dict[int, tuple[str, str]] = {}
         for expectation in self.strict:
-            for row in failing[expectation.name].arg_true() if self.contract.expectations else ():
-                if row in broken:
-                    continue
+            for row in failing[expectation.name].arg_true():
                 if expectation.action == "fail":
                     raise ContractViolation(
+                        good[row],
                         f"the expectation {expectation.name} ({expectation.sql}) fails, and its action is fail: "
-                        f"{(values[good[row]] or b'')[:1000]!r}"
+                        f"{(values[good[row]] or b'')[:1000]!r}",
                     )
-                broken[row] = expectation
+                broken.setdefault(
+                    row, (f"expectation:{expectation.name}", f"{expectation.description}: {expectation.sql}")
+                )
+        return broken
+
+    def _failed(self, failing: pl.DataFrame) -> pl.Expr:
+        """The names of the kept expectations that an event fails."""
+        if not self.kept:
+            return pl.lit([], dtype=pl.List(pl.String())).alias("failed")
         names = [pl.when(failing[e.name]).then(pl.lit(e.name)) for e in self.kept]
-        failed = pl.concat_list(names).list.drop_nulls() if names else pl.lit([], dtype=pl.List(pl.String()))
-        return frame.with_columns(failed.alias("failed")), sorted(broken.items(), key=lambda pair: pair[0])
+        return pl.concat_list(names).list.drop_nulls().alias("failed")

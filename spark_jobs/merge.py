@@ -24,6 +24,7 @@ class Table:
     - sum, minimum, maximum: columns with that rule
     - first: column -> the column (with the rule minimum) that says when; the value that was first wins,
       the smaller value where both were at the same time
+    - expires_by: the time (DATETIME, UTC) by which retention deletes old rows
     """
 
     name: str
@@ -33,6 +34,7 @@ class Table:
     minimum: tuple[str, ...] = ()
     maximum: tuple[str, ...] = ()
     first: Mapping[str, str] = field(default_factory=dict)
+    expires_by: str = "minute"
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -42,10 +44,11 @@ class Table:
 def table(
     *,
     key: Sequence[str],
-    sum: Sequence[str] = (),  # noqa: A002 - reads as the rule's name
+    sum: Sequence[str] = (),
     minimum: Sequence[str] = (),
     maximum: Sequence[str] = (),
     first: Mapping[str, str] | None = None,
+    expires_by: str = "minute",
 ) -> Callable[[Rows], Table]:
     """Declares the table that a function of events makes the rows of; see `Table`."""
 
@@ -53,7 +56,9 @@ def table(
         wrong = sorted(set((first or {}).values()) - set(minimum))
         if wrong:
             raise ValueError(f"{rows.__name__}: first goes by {wrong}, which must have the rule minimum")
-        return Table(rows.__name__, rows, tuple(key), tuple(sum), tuple(minimum), tuple(maximum), dict(first or {}))
+        return Table(
+            rows.__name__, rows, tuple(key), tuple(sum), tuple(minimum), tuple(maximum), dict(first or {}), expires_by
+        )
 
     return declare
 

@@ -64,7 +64,10 @@ def latency_by_minute(arrived: pl.DataFrame) -> pl.DataFrame:
 
     return arrived.select(
         _minute("committed_at"),
-        pl.when(latency_ms < COARSE_STEP_MS).then(up_to(FINE_STEP_MS)).otherwise(up_to(COARSE_STEP_MS)).alias("latency_ms"),
+        pl.when(latency_ms < COARSE_STEP_MS)
+        .then(up_to(FINE_STEP_MS))
+        .otherwise(up_to(COARSE_STEP_MS))
+        .alias("latency_ms"),
         "events",
     )
 

@@ -2,15 +2,19 @@
 
 A domain's module has
 - COLUMNS: the contract's fields that its functions read
+- DERIVED: columns computed from fields, for the contract's expectations
 - `@table` functions: a Polars frame of judged events -> rows of the MySQL table of the same name
-- ARCHIVE: how its events are keyed in Cassandra (see spark_jobs/sinks/cassandra.py)
+- ARCHIVE: its Cassandra tables, what an event's row in each of them consists of (spark_jobs/sinks/cassandra.py)
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import import_module
 from types import ModuleType
 
+import contracts
+from spark_jobs.judge import Judge
 from spark_jobs.merge import Table
 
 
@@ -22,3 +26,9 @@ def load(domain: str) -> ModuleType:
 def tables(domain: str) -> tuple[Table, ...]:
     """The aggregate tables of a domain, in the order of their names."""
     return tuple(value for _, value in sorted(vars(load(domain)).items()) if isinstance(value, Table))
+
+
+def judge(domain: str, columns: Sequence[str] | None = None) -> Judge:
+    """The judge of a domain's records, returning `columns`, by default those that its tables need."""
+    module = load(domain)
+    return Judge(contracts.load(domain), module.COLUMNS if columns is None else columns, module.DERIVED)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from spark_jobs.merge import table
+from spark_jobs.sinks.cassandra import Archive
 
 COLUMNS = (
     "event_id",
@@ -20,6 +21,20 @@ COLUMNS = (
     "transaction_id",
     "items",
 )
+
+
+def _sum_of_items(amount: pl.Expr) -> pl.Expr:
+    return pl.col("items").list.eval(amount).list.sum().cast(pl.Int64)
+
+
+_LINE = pl.element().struct
+DERIVED = {  # what expectations may use beside the contract's fields
+    "items_count": pl.col("items").list.len().cast(pl.Int64),
+    "items_value": _sum_of_items(
+        (_LINE.field("price") - _LINE.field("discount").fill_null(0)) * _LINE.field("quantity")
+    ),
+    "items_reporting_value": _sum_of_items(_LINE.field("reporting_value")),
+}
 
 NO_CATEGORY = "(none)"
 DIRECT = "(direct)"
@@ -62,7 +77,9 @@ def _value() -> pl.Expr:
 def _lines(events: pl.DataFrame, *keep: str | pl.Expr) -> pl.DataFrame:
     """One row a line of an event's items, with the columns of `keep` and of the line."""
     with_items = events.filter(pl.col("items").list.len() > 0)
-    return with_items.select(*keep, pl.col("items")).explode("items").select(pl.exclude("items"), _line()).unnest("items")
+    return (
+        with_items.select(*keep, pl.col("items")).explode("items").select(pl.exclude("items"), _line()).unnest("items")
+    )
 
 
 def _line() -> pl.Expr:
@@ -161,6 +178,7 @@ def items_by_minute(events: pl.DataFrame) -> pl.DataFrame:
     minimum=("first_seen",),
     maximum=("last_seen", "known_user", "furthest_step"),
     first=dict.fromkeys(SHOPPED_BY, "first_seen"),
+    expires_by="last_seen",
 )
 def sessions(events: pl.DataFrame) -> pl.DataFrame:
     seen = pl.col("occurred_at").dt.replace_time_zone(None).dt.truncate("1ms")
@@ -168,7 +186,9 @@ def sessions(events: pl.DataFrame) -> pl.DataFrame:
         "session_id",
         pl.lit(1, dtype=pl.Int64).alias("events"),
         _count("view_item").alias("views"),
-        (_if("add_to_cart", _value()) - _if("remove_from_cart", _value()) - _if("purchase", _value())).alias("cart_cents"),
+        (_if("add_to_cart", _value()) - _if("remove_from_cart", _value()) - _if("purchase", _value())).alias(
+            "cart_cents"
+        ),
         _count("payment_failed").alias("payment_failures"),
         _count("purchase").alias("orders"),
         _if("purchase", _value()).alias("order_cents"),
@@ -184,6 +204,7 @@ def sessions(events: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def archive_keys(events: pl.DataFrame) -> pl.DataFrame:
-    """What keys an event in Cassandra: session_id, occurred_at, event_id and transaction_id (null for most)."""
-    return events.select("session_id", "occurred_at", "event_id", "transaction_id")
+ARCHIVE = (
+    Archive("events", clustering=("session_id", "occurred_at", "event_id"), sharded_by="session_id"),
+    Archive("events_by_order", clustering=("transaction_id", "occurred_at", "event_id")),
+)

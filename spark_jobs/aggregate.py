@@ -1,0 +1,156 @@
+"""The query `aggregate`: Kafka -> judge -> drop duplicates -> the domain's tables -> MySQL, exactly once.
+
+Spark's workers decode and judge, which is most of the work, and hand over judged columns. The driver finds what is
+new, turns it into rows of all tables and merges them in one transaction: one Spark job a micro-batch, however many
+tables there are.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from functools import partial
+
+import polars as pl
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.streaming import StreamingQuery
+
+import contracts
+from settings import Settings
+from spark_jobs import domains
+from spark_jobs.checkpoint import Checkpoint
+from spark_jobs.merge import Table, combine
+from spark_jobs.pipeline_tables import arrivals, expectations_by_minute, rejects_by_minute
+from spark_jobs.seen import SeenIds, by_minute
+from spark_jobs.sinks.mysql import QUERY, Batch, MySQLSink, now
+from spark_jobs.source import JUDGED, every, judge_slices, offsets_of, records, shortened
+from stores.outage import Outage, patiently
+
+log = logging.getLogger(__name__)
+
+EXPIRY_EVERY = timedelta(minutes=1)
+CAUGHT_UP = 0.9
+"""A micro-batch with fewer records than this share of the most it may have took all there was."""
+
+
+def checkpoint(settings: Settings) -> Checkpoint:
+    return Checkpoint(settings.checkpoints_dir / settings.domain / QUERY, settings.events_topic)
+
+
+def read_slices(values: Iterable[bytes]) -> pl.DataFrame:
+    """The judged records of all slices of a micro-batch, in the order of partition and offset."""
+    frames = [pl.read_ipc(io.BytesIO(value), use_pyarrow=False) for value in values]
+    return pl.concat(frames).sort("partition", "offset")
+
+
+def domain_tables(domain: str) -> tuple[Table, ...]:
+    """The tables made from a domain's events: its own, and how they meet the contract's kept expectations."""
+    kept = [e.name for e in contracts.load(domain).expectations if e.action == "keep"]
+    return (*domains.tables(domain), *([expectations_by_minute(kept)] if kept else []))
+
+
+def with_minute(events: pl.DataFrame) -> pl.DataFrame:
+    return events.with_columns(pl.col("occurred_at").dt.truncate("1m").dt.replace_time_zone(None).alias("minute"))
+
+
+def rows_of(table: Table, frame: pl.DataFrame) -> tuple[Table, pl.DataFrame]:
+    return table, combine(table, table.rows(frame))
+
+
+class Aggregate:
+    """The query's state in the driver: the store, the ids seen, and where both are."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.contract = contracts.load(settings.domain)
+        self.tables = domain_tables(settings.domain)
+        self.checkpoint = checkpoint(settings)
+        self.sink = MySQLSink(settings)
+        self.seen = SeenIds()
+        self.merged_batch = -1
+        self.checkpoint_id = ""
+        self.expired_at = now()
+
+    def start(self, spark: SparkSession) -> StreamingQuery:
+        """Starts the query where the store is. Raises CheckpointRefused."""
+        stored = patiently(self.sink.progress, "MySQL")
+        self.checkpoint.check(QUERY, stored)
+        if stored is None:
+            first = patiently(lambda: offsets_of(self.settings.events_topic, self.settings), "Kafka")
+            self.checkpoint_id = self.checkpoint.create()
+            patiently(lambda: self.sink.begin(self.checkpoint_id, first), "MySQL")
+        else:
+            first, self.checkpoint_id, self.merged_batch = stored.offsets, stored.checkpoint_id, stored.batch_id
+            self.seen = patiently(self.sink.seen_ids, "MySQL")
+        return (
+            shortened(records(spark, self.settings, first))
+            .writeStream.queryName(QUERY)
+            .foreachBatch(self.merge)
+            .option("checkpointLocation", self.checkpoint.spark_folder)
+            .trigger(**every(self.settings))
+            .start()
+        )
+
+    def merge(self, frame: DataFrame, batch_id: int) -> None:
+        """Merges one micro-batch; a replayed one that was merged before is skipped."""
+        if batch_id <= self.merged_batch:
+            log.warning("%s: batch %d was merged before, skipped", QUERY, batch_id)
+            return
+        started_at = now()
+        slices = frame.mapInArrow(partial(judge_slices, self.settings.domain), JUDGED).toArrow()
+        judged = read_slices(slices.column("judged").to_pylist()) if slices.num_rows else self._nothing()
+        batch, new = self.digest(judged, batch_id, started_at)
+        if not self.sink.commit(self.checkpoint_id, batch):
+            log.warning("%s: batch %d had been committed already", QUERY, batch_id)
+        self.merged_batch = batch_id
+        for minute, ids in new:
+            self.seen.add(minute, ids)
+        if batch.records < CAUGHT_UP * self.settings.spark_max_offsets_per_trigger:
+            self.expire(started_at)
+
+    def _nothing(self) -> pl.DataFrame:
+        schema = domains.judge(self.settings.domain).schema
+        return pl.DataFrame(schema={**schema, "partition": pl.Int32(), "offset": pl.Int64()})
+
+    def digest(
+        self, judged: pl.DataFrame, batch_id: int, started_at: datetime
+    ) -> tuple[Batch, list[tuple[datetime, bytes]]]:
+        """A micro-batch from judged records, and the ids that are new with it."""
+        good = with_minute(judged.filter(pl.col("reject").is_null()))
+        events = good.filter(self.seen.is_new(good))
+        new = list(by_minute(events))
+        batch = Batch(
+            batch_id=batch_id,
+            end=self.checkpoint.end_offsets(batch_id),
+            records=judged.height,
+            aggregated=events.height,
+            rejected=judged.height - good.height,
+            started_at=started_at,
+            tables=[*(rows_of(table, events) for table in self.tables), rows_of(rejects_by_minute, judged)],
+            arrived=rows_of(arrivals, events)[1],
+            seen=new,
+        )
+        return batch, new
+
+    def expire(self, caught_up_at: datetime) -> None:
+        """Forgets ids that can't come again, and old rows of the tables, once a minute.
+
+        Everything appended before `caught_up_at` is merged, so that what comes was appended later, and the judge
+        rejects what occurred longer before that than the contract allows.
+        """
+        if caught_up_at - self.expired_at < EXPIRY_EVERY:
+            return
+        # The contract's allowance for fast clocks of senders serves for the broker's against ours, too.
+        ids_before = caught_up_at - self.contract.max_late - self.contract.max_future
+        self.seen.forget(ids_before - timedelta(minutes=1))
+        rows_before = caught_up_at - timedelta(days=self.settings.mysql_retention_days)
+        ages = {(table.name, table.expires_by): rows_before for table in self.tables}
+        ages |= {(name, "minute"): rows_before for name in ("rejects_by_minute", "latency_by_minute")}
+        ages |= {("batches", "committed_at"): rows_before, ("seen_ids", "minute"): ids_before - timedelta(minutes=1)}
+        try:
+            self.sink.expire(ages)
+            self.expired_at = caught_up_at
+        except Outage as outage:
+            log.warning("%s: old rows stay for now: %s", QUERY, outage)

@@ -1,0 +1,168 @@
+"""The query `archive`: Kafka -> judge -> every good event to Cassandra, every rejected record to the dead letter.
+
+Workers judge and write. Both writes may happen twice after a crash, and neither matters: an event's row in Cassandra
+is keyed by the event alone, and a dead letter carries the address of its record.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+
+import polars as pl
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.streaming import StreamingQuery
+
+import settings as settings_module
+from settings import Settings
+from spark_jobs import domains
+from spark_jobs.checkpoint import Checkpoint, Progress, from_json, records_between, to_json
+from spark_jobs.sinks import cassandra as cassandra_sink
+from spark_jobs.sinks import dead_letter
+from spark_jobs.source import every, judged, offsets_of, records, worker_judge
+from stores import cassandra
+from stores.outage import Outage, patiently
+
+log = logging.getLogger(__name__)
+
+QUERY = "archive"
+OUTCOME = "archived long, rejected long, outage string"
+
+
+def checkpoint(settings: Settings) -> Checkpoint:
+    return Checkpoint(settings.checkpoints_dir / settings.domain / QUERY, settings.events_topic)
+
+
+def archive_slices(domain: str, slices: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """For mapInArrow: writes each slice of the source, and tells how many events were written and records rejected.
+
+    An outage is told as well, not raised: the driver then has the micro-batch done again, without Spark's failing.
+    """
+    archives = domains.load(domain).ARCHIVE
+    keys = tuple(dict.fromkeys(["occurred_at", *(name for archive in archives for name in archive.clustering)]))
+    judge = worker_judge(domain, keys)
+    topic = settings_module.load().events_topic
+    dead_letter_topic = settings_module.load().dead_letter_topic
+    for slice_ in slices:
+        verdict = judged(judge, slice_).with_columns(
+            pl.Series("value", slice_.column("value").to_pylist(), dtype=pl.Binary()),
+            pl.Series("key", slice_.column("key").to_pylist(), dtype=pl.Binary()),
+        )
+        good = verdict.filter(pl.col("reject").is_null()).with_columns(
+            pl.col("value").cast(pl.String()).alias("payload")
+        )
+        bad = verdict.filter(pl.col("reject").is_not_null())
+        outage = None
+        try:
+            cassandra_sink.write(archives, good)
+            dead_letter.write(dead_letter_topic, rejects(topic, bad))
+        except Outage as error:
+            outage = str(error)
+        yield pa.RecordBatch.from_pydict(
+            {
+                "archived": pa.array([good.height], pa.int64()),
+                "rejected": pa.array([bad.height], pa.int64()),
+                "outage": pa.array([outage], pa.string()),
+            }
+        )
+
+
+def rejects(topic: str, bad: pl.DataFrame) -> Iterator[dead_letter.Reject]:
+    """Dead letters of rejected records (columns key, value, reject, reject_detail, partition, offset, appended_at)."""
+    for row in bad.iter_rows(named=True):
+        yield dead_letter.Reject(
+            key=row["key"],
+            value=row["value"],
+            reason=row["reject"],
+            detail=row["reject_detail"],
+            topic=topic,
+            partition=row["partition"],
+            offset=row["offset"],
+            appended_at=row["appended_at"],
+        )
+
+
+class Archive:
+    """The query's state in the driver: where Cassandra says that it is."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.checkpoint = checkpoint(settings)
+        self.progress = Progress("", -1, {})
+        self.totals = {"records": 0, "rejected": 0}
+
+    def connect(self) -> None:
+        self.session = patiently(lambda: cassandra.connect(self.settings, "spark", self.settings.domain), "Cassandra")
+
+    def start(self, spark: SparkSession, once: bool = False) -> StreamingQuery:
+        """Starts the query where the store is; `once`: it ends when it has all there is. Raises CheckpointRefused."""
+        self.connect()
+        stored = patiently(self.stored, "Cassandra")
+        self.checkpoint.check(QUERY, stored)
+        if stored is None:
+            first = patiently(lambda: offsets_of(self.settings.events_topic, self.settings), "Kafka")
+            self.restart(Progress(self.checkpoint.create(), -1, first))
+        else:
+            self.progress = stored
+        return (
+            records(spark, self.settings, self.progress.offsets)
+            .select("value", "key", "partition", "offset", "timestamp")
+            .writeStream.queryName(QUERY)
+            .foreachBatch(self.write)
+            .option("checkpointLocation", self.checkpoint.spark_folder)
+            .trigger(**({"availableNow": True} if once else every(self.settings)))
+            .start()
+        )
+
+    def restart(self, progress: Progress) -> None:
+        """Notes a new checkpoint."""
+        self.progress = progress
+        patiently(self._note, "Cassandra")
+
+    def write(self, frame: DataFrame, batch_id: int) -> None:
+        """Writes one micro-batch; a replayed one is written again, and counted once."""
+        rejected = patiently(lambda: self._run(frame), f"{QUERY}: batch {batch_id}")
+        if batch_id <= self.progress.batch_id:
+            return
+        end = self.checkpoint.end_offsets(batch_id)
+        self.totals["records"] += records_between(self.progress.offsets, end)
+        self.totals["rejected"] += rejected
+        self.progress = replace(self.progress, batch_id=batch_id, offsets=end)
+        patiently(self._note, "Cassandra")
+
+    def _run(self, frame: DataFrame) -> int:
+        """Has the workers write the micro-batch; returns the number of rejects. Raises Outage."""
+        outcomes = frame.mapInArrow(partial(archive_slices, self.settings.domain), OUTCOME).toArrow().to_pylist()
+        for outcome in outcomes:
+            if outcome["outage"]:
+                raise Outage(outcome["outage"])
+        return sum(outcome["rejected"] for outcome in outcomes)
+
+    def stored(self) -> Progress | None:
+        """Where Cassandra is; None before the first start. Raises Outage."""
+        with cassandra.outages():
+            row = self.session.execute("SELECT * FROM checkpoints WHERE query = %s", (QUERY,)).one()
+        if row is None:
+            return None
+        self.totals = {"records": row.records, "rejected": row.rejected}
+        return Progress(row.checkpoint_id, row.batch_id, from_json(row.offsets))
+
+    def _note(self) -> None:
+        with cassandra.outages():
+            self.session.execute(
+                "INSERT INTO checkpoints (query, checkpoint_id, batch_id, offsets, records, rejected, committed_at) "
+                "VALUES (%s, %s, %s, %s, %s, %s, %s)",
+                (
+                    QUERY,
+                    self.progress.checkpoint_id,
+                    self.progress.batch_id,
+                    to_json(self.progress.offsets),
+                    self.totals["records"],
+                    self.totals["rejected"],
+                    datetime.now(UTC),
+                ),
+            )

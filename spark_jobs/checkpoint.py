@@ -1,0 +1,117 @@
+"""The checkpoint folder of a query: whose it is, and what Spark has planned and committed in it.
+
+Spark knows where it was; the store knows what it has. They must agree, or events would be lost or counted twice. So a
+folder carries an id of its own, which the store keeps beside its offsets, and a query only starts where both tell the
+same story.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+IDENTITY = "checkpoint_id"
+Offsets = dict[int, int]
+
+
+class CheckpointRefused(RuntimeError):  # noqa: N818 - it says what happened
+    """Checkpoint and store don't belong together; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a store says of a query: `batch_id` is its last micro-batch (-1 before the first), `offsets` the next
+    offset of each partition after it."""
+
+    checkpoint_id: str
+    batch_id: int
+    offsets: Offsets
+
+
+def to_json(offsets: Offsets) -> str:
+    return json.dumps({str(partition): offset for partition, offset in sorted(offsets.items())})
+
+
+def from_json(text: str | bytes) -> Offsets:
+    return {int(partition): offset for partition, offset in json.loads(text).items()}
+
+
+def records_between(start: Offsets, end: Offsets) -> int:
+    """The number of records from `start` to `end`; partitions that are new in `end` begin at 0."""
+    return sum(offset - start.get(partition, 0) for partition, offset in end.items())
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The checkpoint folder of one query over one topic."""
+
+    folder: Path
+    topic: str
+
+    @property
+    def spark_folder(self) -> str:
+        """What Spark is given as the checkpoint location."""
+        return str(self.folder / "spark")
+
+    def identity(self) -> str | None:
+        """The folder's id; None where there is none."""
+        path = self.folder / IDENTITY
+        return path.read_text().strip() if path.exists() else None
+
+    def create(self) -> str:
+        """Gives the folder an id and returns it."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        identity = str(uuid4())
+        (self.folder / IDENTITY).write_text(identity)
+        return identity
+
+    def _last(self, log: str) -> int:
+        folder = Path(self.spark_folder) / log
+        return max((int(f.name) for f in folder.glob("*") if f.name.isdigit()), default=-1)
+
+    def planned_batch(self) -> int:
+        """The last micro-batch whose offsets Spark has logged, -1 before the first."""
+        return self._last("offsets")
+
+    def committed_batch(self) -> int:
+        """The last micro-batch that Spark has committed, -1 before the first."""
+        return self._last("commits")
+
+    def end_offsets(self, batch_id: int) -> Offsets:
+        """The next offset of each partition after a planned micro-batch, from Spark's offset log."""
+        # Three lines: version, metadata of the batch, offsets of the only source as {"topic": {"partition": offset}}.
+        last_line = (Path(self.spark_folder) / "offsets" / str(batch_id)).read_text().splitlines()[-1]
+        return {int(partition): offset for partition, offset in json.loads(last_line)[self.topic].items()}
+
+    def check(self, query: str, stored: Progress | None) -> None:
+        """Raises CheckpointRefused unless the folder and the store's progress belong together."""
+        mend = "run 'make rebuild' to recompute the store from the archive and to start a checkpoint that belongs to it"
+        identity = self.identity()
+        if stored is None and identity is None and self.planned_batch() < 0:
+            return
+        if identity is None:
+            raise CheckpointRefused(
+                f"{query}: the checkpoint in {self.folder} is lost, the store has data of it: {mend}"
+            )
+        if stored is None:
+            raise CheckpointRefused(
+                f"{query}: there is a checkpoint in {self.folder}, but the store knows none: {mend}"
+            )
+        if stored.checkpoint_id != identity:
+            raise CheckpointRefused(
+                f"{query}: the checkpoint in {self.folder} is another stack's ({identity}), the store's is "
+                f"{stored.checkpoint_id}: {mend}"
+            )
+        planned, committed = self.planned_batch(), self.committed_batch()
+        if not committed <= stored.batch_id <= planned:
+            raise CheckpointRefused(
+                f"{query}: the store is at micro-batch {stored.batch_id}, the checkpoint in {self.folder} planned "
+                f"{planned} and committed {committed}: one of them is from an older copy: {mend}"
+            )
+        if stored.batch_id >= 0 and self.end_offsets(stored.batch_id) != stored.offsets:
+            raise CheckpointRefused(
+                f"{query}: store and checkpoint in {self.folder} differ about the offsets of micro-batch "
+                f"{stored.batch_id}: {mend}"
+            )

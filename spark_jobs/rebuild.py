@@ -1,0 +1,192 @@
+"""Recomputes MySQL from Cassandra by the same functions that the stream uses, and swaps it in.
+
+For when MySQL or a checkpoint was lost, or a domain's functions were changed. The job must be stopped. First the
+archive query takes all there is in Kafka, so that Cassandra holds exactly the events before some offsets. Then the
+tables are computed anew beside the old ones, with the ids seen and a checkpoint that goes on at those offsets; at
+last all are renamed in one statement. A crash before that leaves the old tables, and `rebuild` can simply run again.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+from pyspark.sql import SparkSession
+
+import contracts
+from settings import Settings
+from spark_jobs import aggregate, archive, domains, session
+from spark_jobs.archive import Archive
+from spark_jobs.checkpoint import CheckpointRefused, Offsets, Progress, to_json
+from spark_jobs.job import only_one
+from spark_jobs.merge import Table
+from spark_jobs.pipeline_tables import rejects_by_minute
+from spark_jobs.seen import by_minute
+from spark_jobs.sinks.cassandra import read_partition
+from spark_jobs.sinks.dead_letter import Address, addresses
+from spark_jobs.sinks.mysql import QUERY, merge_rows, now
+from spark_jobs.source import JUDGED, worker_judge
+from stores import cassandra, mysql
+from stores.outage import patiently
+
+log = logging.getLogger(__name__)
+
+BESIDE = "__rebuild"
+Partition = tuple[datetime, int]
+
+
+def run(settings: Settings) -> None:
+    """Rebuilds the domain's tables; raises CheckpointRefused while the job runs."""
+    with only_one(settings):
+        spark = session.build(settings)
+        try:
+            upto = complete_archive(settings, spark)
+            with mysql.connected(settings, "root", settings.domain) as connection:
+                tables = recompute(settings, spark, connection, upto)
+                swap(settings, connection, tables)
+        finally:
+            spark.stop()
+    log.info("rebuilt; 'make up' goes on from here")
+
+
+def complete_archive(settings: Settings, spark: SparkSession) -> Offsets:
+    """Archives everything that is in Kafka now; returns the offsets up to which Cassandra holds all, and no more.
+
+    Archiving twice changes nothing, so a checkpoint that is lost or foreign is replaced by a new one that starts where
+    Cassandra says it is.
+    """
+    query = Archive(settings)
+    query.connect()
+    stored = patiently(query.stored, "Cassandra")
+    try:
+        query.checkpoint.check(archive.QUERY, stored)
+    except CheckpointRefused as refused:
+        log.warning("%s: starting a new checkpoint", refused)
+        shutil.rmtree(query.checkpoint.folder, ignore_errors=True)
+        if stored is not None:
+            query.restart(Progress(query.checkpoint.create(), -1, stored.offsets))
+    log.info("archiving what Kafka still has")
+    query.start(spark, once=True).awaitTermination()
+    return query.progress.offsets
+
+
+def read_archive(domain: str, slices: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """For mapInArrow: partitions of the archive (minute, shard) -> their events judged, as source.judge_slices does.
+
+    They were judged in time once, so they are judged as if they had arrived when they occurred.
+    """
+    judge = worker_judge(domain)
+    main = domains.load(domain).ARCHIVE[0]
+    for partitions in slices:
+        for row in partitions.to_pylist():
+            payloads = read_partition(main, row["minute"], row["shard"])
+            minute = pl.Series([row["minute"]], dtype=pl.Datetime("us", "UTC"))
+            judged = judge.judge(payloads, minute.new_from_index(0, len(payloads)))
+            yield pa.RecordBatch.from_pydict(
+                {"judged": pa.array([judged.write_ipc(None, compression="lz4").getvalue()], pa.binary())}
+            )
+
+
+def partitions(settings: Settings) -> list[Partition]:
+    """All partitions (minute, UTC; shard) of the archive, in order of time."""
+    main = domains.load(settings.domain).ARCHIVE[0]
+    with cassandra.connected(settings, "reader", settings.domain) as connection, cassandra.outages():
+        rows = connection.execute(f"SELECT DISTINCT minute, shard FROM {main.name}")  # noqa: S608 - no data in it
+        return sorted((row.minute.replace(tzinfo=UTC), row.shard) for row in rows)
+
+
+def by_hour(all_partitions: Sequence[Partition]) -> Iterator[tuple[datetime, list[Partition]]]:
+    """Partitions by the hour they lie in, in order of time."""
+    hours: dict[datetime, list[Partition]] = {}
+    for minute, shard in all_partitions:
+        hours.setdefault(minute.replace(minute=0), []).append((minute, shard))
+    yield from hours.items()
+
+
+def recompute(settings: Settings, spark: SparkSession, connection: Any, upto: Offsets) -> list[str]:
+    """Computes the tables anew, beside the old ones; returns the old ones' names, all but the pipeline's history."""
+    tables: tuple[Table, ...] = (*aggregate.domain_tables(settings.domain), rejects_by_minute)
+    names = [*(table.name for table in tables), "seen_ids", "checkpoints"]
+    with mysql.transaction(connection) as cursor:
+        for name in names:
+            cursor.execute(f"DROP TABLE IF EXISTS {name}{BESIDE}")
+            cursor.execute(f"CREATE TABLE {name}{BESIDE} LIKE {name}")
+    contract = contracts.load(settings.domain)
+    ids_from = now() - contract.max_late - contract.max_future - timedelta(minutes=1)
+    rows_from = now() - timedelta(days=settings.mysql_retention_days)
+    aggregated = 0
+    for hour, hours_partitions in by_hour(partitions(settings)):
+        judged = read_hour(settings.domain, spark, hours_partitions)
+        events = aggregate.with_minute(judged.filter(pl.col("reject").is_null()))
+        events = events.unique(["minute", "event_id"], keep="first", maintain_order=True)
+        aggregated += events.height
+        with mysql.transaction(connection) as cursor:
+            if hour.replace(tzinfo=None) + timedelta(hours=1) > rows_from:
+                for table in tables[:-1]:
+                    merge_rows(cursor, *aggregate.rows_of(table, events), into=table.name + BESIDE)
+            for minute, ids in by_minute(events.filter(pl.col("minute") >= ids_from)):
+                cursor.execute(f"INSERT INTO seen_ids{BESIDE} VALUES (%s, -1, %s)", (minute, ids))  # noqa: S608
+        log.info("recomputed %s: %d events", hour.strftime("%Y-%m-%d %H:00"), events.height)
+    rejected = [address for address in addresses(settings) if address.offset < upto.get(address.partition, 0)]
+    with mysql.transaction(connection) as cursor:
+        merge_rows(
+            cursor, *aggregate.rows_of(rejects_by_minute, reject_frame(rejected)), into=f"rejects_by_minute{BESIDE}"
+        )
+        note(cursor, upto, aggregated, len(rejected))
+    return names
+
+
+def read_hour(domain: str, spark: SparkSession, hours_partitions: Sequence[Partition]) -> pl.DataFrame:
+    """The judged events of some partitions of the archive."""
+    rows = pa.table(
+        {
+            "minute": pa.array([minute for minute, _ in hours_partitions], pa.timestamp("us", "UTC")),
+            "shard": pa.array([shard for _, shard in hours_partitions], pa.int32()),
+        }
+    )
+    frame = spark.createDataFrame(rows).repartition(spark.sparkContext.defaultParallelism)
+    values = frame.mapInArrow(partial(read_archive, domain), JUDGED).toArrow().column("judged").to_pylist()
+    return aggregate.read_slices(values)
+
+
+def reject_frame(rejected: Sequence[Address]) -> pl.DataFrame:
+    """Rejects as rejects_by_minute takes them."""
+    return pl.DataFrame(
+        {"appended_at": [a.appended_at for a in rejected], "reject": [a.reason for a in rejected]},
+        schema={"appended_at": pl.Datetime("us", "UTC"), "reject": pl.String()},
+    )
+
+
+def note(cursor: Any, upto: Offsets, aggregated: int, rejected: int) -> None:
+    """Writes where the stream goes on; the records that are neither aggregated nor rejected were duplicates.
+
+    The checkpoint's id follows in `swap`.
+    """
+    records = sum(upto.values())
+    cursor.execute(
+        f"INSERT INTO checkpoints{BESIDE} (query, checkpoint_id, batch_id, offsets, records, aggregated, rejected, "  # noqa: S608
+        "duplicates, committed_at) VALUES (%s, %s, -1, %s, %s, %s, %s, %s, %s)",
+        (QUERY, "", to_json(upto), records, aggregated, rejected, records - aggregated - rejected, now()),
+    )
+
+
+def swap(settings: Settings, connection: Any, names: Sequence[str]) -> None:
+    """Puts the recomputed tables in the old ones' place, all at once, and gives the query the checkpoint that fits."""
+    checkpoint = aggregate.checkpoint(settings)
+    shutil.rmtree(checkpoint.folder, ignore_errors=True)
+    identity = checkpoint.create()
+    with mysql.transaction(connection) as cursor:
+        cursor.execute(f"UPDATE checkpoints{BESIDE} SET checkpoint_id = %s", (identity,))  # noqa: S608
+    renames = ", ".join(f"{name} TO {name}__old, {name}{BESIDE} TO {name}" for name in names)
+    with mysql.transaction(connection) as cursor:
+        for name in names:
+            cursor.execute(f"DROP TABLE IF EXISTS {name}__old")
+        cursor.execute(f"RENAME TABLE {renames}")
+        for name in names:
+            cursor.execute(f"DROP TABLE {name}__old")

@@ -1,0 +1,45 @@
+"""The Spark session of the job."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from pyspark.sql import SparkSession
+
+from settings import INSTALL, ROOT, Settings
+
+MORE_THREADS_THAN_PARTITIONS = 2
+"""Local mode only: while one store is away, the tasks that wait for it must not take the other query's threads."""
+
+
+def build(settings: Settings) -> SparkSession:
+    """A session that runs both queries side by side; times are UTC. The master is local unless SPARK_MASTER says."""
+    os.environ["PYSPARK_PYTHON"] = sys.executable  # workers of the same virtual environment
+    os.environ["PYTHONPATH"] = str(ROOT)
+    jars = ",".join(str(jar) for jar in sorted((INSTALL / "jars" / "spark").glob("*.jar")))
+    threads = MORE_THREADS_THAN_PARTITIONS * settings.kafka_partitions
+    options = {
+        "spark.jars": jars,
+        "spark.driver.memory": settings.spark_driver_memory,
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.host": "127.0.0.1",
+        "spark.ui.enabled": "false",
+        "spark.scheduler.mode": "FAIR",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.execution.arrow.maxBytesPerBatch": str(16 * 1024 * 1024),
+        # A worker that was started is kept: it holds the judge and the stores' connections.
+        "spark.python.worker.reuse": "true",
+        "spark.sql.streaming.minBatchesToRetain": "10",
+        "spark.driver.extraJavaOptions": "-XX:+UseSerialGC -XX:TieredStopAtLevel=4 -Duser.timezone=UTC",
+        "spark.sql.adaptive.enabled": "false",  # one narrow stage: nothing to adapt
+        "spark.sql.streaming.metricsEnabled": "false",
+        "spark.local.dir": str(settings.path("spark")),
+        "spark.sql.warehouse.dir": str(settings.path("spark", "warehouse")),
+    }
+    builder = SparkSession.builder.appName(f"tillstream-{settings.domain}").master(f"local[{threads}]")
+    for name, value in options.items():
+        builder = builder.config(name, value)
+    spark = builder.getOrCreate()
+    spark.sparkContext.setLogLevel("WARN")
+    return spark

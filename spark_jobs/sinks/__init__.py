@@ -1,0 +1,1 @@
+"""Where results go: Cassandra, the dead letter, MySQL."""

@@ -1,0 +1,86 @@
+"""The dead letter: rejected records as they were, with the reason and their address. Runs in Spark's workers.
+
+A record may be written more than once, after a crash; its address (topic, partition, offset) tells that it is the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+
+from kafka import KafkaProducer
+
+import settings as settings_module
+from settings import Settings
+from stores.kafka import MAX_DEAD_LETTER_BYTES, outages, read_all
+
+FLUSH_TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True)
+class Reject:
+    """A rejected record: key and value as they were, why, and where it was (`appended_at`: the broker's time, UTC)."""
+
+    key: bytes | None
+    value: bytes | None
+    reason: str
+    detail: str
+    topic: str
+    partition: int
+    offset: int
+    appended_at: datetime
+
+    @property
+    def headers(self) -> list[tuple[str, bytes]]:
+        names = ("reason", "detail", "topic", "partition", "offset")
+        return [
+            *((name, str(getattr(self, name)).encode("utf-8", "replace")) for name in names),
+            ("appended_at", self.appended_at.isoformat().encode()),
+        ]
+
+
+@cache
+def _producer() -> KafkaProducer:
+    return KafkaProducer(
+        bootstrap_servers=settings_module.load().kafka,
+        acks="all",
+        enable_idempotence=True,
+        compression_type="lz4",
+        max_request_size=MAX_DEAD_LETTER_BYTES,
+    )
+
+
+def write(topic: str, rejects: Iterable[Reject]) -> None:
+    """Publishes rejects and waits until the broker has them all. Raises Outage."""
+    with outages():
+        # A tombstone's absent value would stay absent: an empty one is what it is told by, with the reason `empty`.
+        sent = [_producer().send(topic, reject.value or b"", reject.key, reject.headers) for reject in rejects]
+        try:
+            _producer().flush(timeout=FLUSH_TIMEOUT_S)
+            for future in sent:
+                future.get(timeout=FLUSH_TIMEOUT_S)
+        except BaseException:
+            _producer.cache_clear()
+            raise
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a rejected record was, and why it was rejected."""
+
+    partition: int
+    offset: int
+    reason: str
+    appended_at: datetime
+
+
+def addresses(settings: Settings) -> set[Address]:
+    """The rejected records of the domain, each once however often it was written. Raises Outage."""
+    found = set()
+    for record in read_all(settings, settings.dead_letter_topic):
+        headers = {name: value.decode() for name, value in record.headers}
+        appended_at = datetime.fromisoformat(headers["appended_at"])
+        found.add(Address(int(headers["partition"]), int(headers["offset"]), headers["reason"], appended_at))
+    return found

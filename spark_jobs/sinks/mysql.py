@@ -1,0 +1,172 @@
+"""MySQL: merges a micro-batch into the aggregate tables, in one transaction with the note that it did."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import polars as pl
+from mysql.connector.abstracts import MySQLConnectionAbstract
+
+from settings import Settings
+from spark_jobs.checkpoint import CheckpointRefused, Offsets, Progress, from_json, to_json
+from spark_jobs.merge import Table, combine, upsert
+from spark_jobs.pipeline_tables import latencies, latency_by_minute
+from spark_jobs.seen import SeenIds
+from stores import mysql
+from stores.outage import Outage, patiently
+
+log = logging.getLogger(__name__)
+
+QUERY = "aggregate"
+ROWS_PER_STATEMENT = 1000
+ROWS_PER_DELETE = 20_000
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A micro-batch ready to be merged.
+
+    - end: the next offset of each partition after it
+    - records, aggregated, rejected: how many records it had, how many events count, how many records were rejected
+    - started_at: when Spark handed it over (UTC, naive)
+    - tables: combined rows of each table
+    - arrived: rows of pipeline_tables.arrivals
+    - seen: the ids that were new, as seen.by_minute gives them
+    """
+
+    batch_id: int
+    end: Offsets
+    records: int
+    aggregated: int
+    rejected: int
+    started_at: datetime
+    tables: Sequence[tuple[Table, pl.DataFrame]]
+    arrived: pl.DataFrame
+    seen: Sequence[tuple[datetime, bytes]]
+
+    @property
+    def duplicates(self) -> int:
+        return self.records - self.aggregated - self.rejected
+
+
+def now() -> datetime:
+    """The time in UTC, naive, as MySQL's DATETIME takes it."""
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+def merge_rows(cursor: Any, table: Table, rows: pl.DataFrame, into: str | None = None) -> None:
+    """Merges combined rows into a table by its rules."""
+    # In the order of the primary key: neighbouring rows share pages, and two writers lock in the same order.
+    for chunk in rows.select(table.columns).sort(table.key).iter_slices(ROWS_PER_STATEMENT):
+        cursor.execute(upsert(table, chunk.height, into), [value for row in chunk.rows() for value in row])
+
+
+@dataclass
+class MySQLSink:
+    """The one writer of a domain's aggregates. Reconnects by itself after an outage."""
+
+    settings: Settings
+    _connection: MySQLConnectionAbstract | None = field(default=None, init=False)
+
+    def connection(self) -> MySQLConnectionAbstract:
+        if self._connection is None or not self._connection.is_connected():
+            self._connection = mysql.connect(self.settings, "spark", self.settings.domain)
+        return self._connection
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def progress(self) -> Progress | None:
+        """Where the store is; None before the first start. Raises Outage."""
+        rows = mysql.query(
+            self.connection(), "SELECT checkpoint_id, batch_id, offsets FROM checkpoints WHERE query = %s", (QUERY,)
+        )
+        return Progress(rows[0][0], rows[0][1], from_json(rows[0][2])) if rows else None
+
+    def begin(self, checkpoint_id: str, offsets: Offsets) -> None:
+        """Notes a new checkpoint that starts at `offsets`. Raises Outage."""
+        with mysql.transaction(self.connection()) as cursor:
+            cursor.execute(
+                "INSERT INTO checkpoints (query, checkpoint_id, batch_id, offsets, records, aggregated, rejected, "
+                "duplicates, committed_at) VALUES (%s, %s, -1, %s, 0, 0, 0, 0, %s)",
+                (QUERY, checkpoint_id, to_json(offsets), now()),
+            )
+
+    def seen_ids(self) -> SeenIds:
+        """The ids counted lately. Raises Outage."""
+        seen = SeenIds()
+        with mysql.outages():
+            cursor = self.connection().cursor()
+            cursor.execute("SELECT minute, ids FROM seen_ids ORDER BY minute, batch_id")
+            together: dict[datetime, list[bytes]] = {}
+            for minute, ids in cursor:
+                together.setdefault(minute, []).append(bytes(ids))
+            cursor.close()
+            self.connection().rollback()
+        for minute, ids in together.items():
+            seen.add(minute, b"".join(ids))
+        return seen
+
+    def commit(self, checkpoint_id: str, batch: Batch) -> bool:
+        """Merges a micro-batch and notes that it did, in one transaction; False where it was merged before.
+
+        Tries again through outages: should a commit's answer get lost, the note tells whether it happened.
+        """
+        return patiently(lambda: self._commit(checkpoint_id, batch), f"batch {batch.batch_id}")
+
+    def _commit(self, checkpoint_id: str, batch: Batch) -> bool:
+        try:
+            with mysql.transaction(self.connection()) as cursor:
+                cursor.execute("SELECT checkpoint_id, batch_id FROM checkpoints WHERE query = %s FOR UPDATE", (QUERY,))
+                stored_id, stored_batch = cursor.fetchone() or (None, None)
+                if stored_id != checkpoint_id:
+                    raise CheckpointRefused(f"{QUERY}: MySQL now belongs to the checkpoint {stored_id}")
+                if batch.batch_id <= stored_batch:
+                    return False
+                if batch.batch_id != stored_batch + 1:
+                    raise CheckpointRefused(f"{QUERY}: batch {batch.batch_id} follows {stored_batch} in MySQL")
+                for table, rows in batch.tables:
+                    merge_rows(cursor, table, rows)
+                for minute, ids in batch.seen:
+                    cursor.execute("INSERT INTO seen_ids VALUES (%s, %s, %s)", (minute, batch.batch_id, ids))
+                committed_at = now()
+                rows = latencies(batch.arrived, committed_at)
+                merge_rows(cursor, latency_by_minute, combine(latency_by_minute, rows))
+                counts = (batch.records, batch.aggregated, batch.rejected, batch.duplicates)
+                duration_ms = (committed_at - batch.started_at) // timedelta(milliseconds=1)
+                cursor.execute(
+                    "INSERT INTO batches (checkpoint_id, batch_id, committed_at, duration_ms, records, aggregated, "
+                    "rejected, duplicates) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+                    (checkpoint_id, batch.batch_id, committed_at, duration_ms, *counts),
+                )
+                cursor.execute(
+                    "UPDATE checkpoints SET batch_id = %s, offsets = %s, records = records + %s, "
+                    "aggregated = aggregated + %s, rejected = rejected + %s, duplicates = duplicates + %s, "
+                    "committed_at = %s WHERE query = %s",
+                    (batch.batch_id, to_json(batch.end), *counts, committed_at, QUERY),
+                )
+                return True
+        except Outage:
+            self.close()
+            raise
+
+    def expire(self, before: Mapping[tuple[str, str], datetime]) -> None:
+        """Deletes the rows of tables that are older: (table, column) -> time. Raises Outage."""
+        for (table, column), time in before.items():
+            for _ in self._deletions(f"DELETE FROM {table} WHERE {column} < %s LIMIT {ROWS_PER_DELETE}", time):
+                pass
+
+    def _deletions(self, statement: str, time: datetime) -> Iterator[int]:
+        """Runs a bounded DELETE until it finds no more, a transaction each: the writer never waits long."""
+        deleted = ROWS_PER_DELETE
+        while deleted == ROWS_PER_DELETE:
+            with mysql.transaction(self.connection()) as cursor:
+                cursor.execute(statement, (time,))
+                deleted = cursor.rowcount
+            yield deleted

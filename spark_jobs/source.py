@@ -1,0 +1,96 @@
+"""The Kafka source, and how a worker judges a slice of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import cache
+
+import polars as pl
+import pyarrow as pa
+from kafka import KafkaConsumer, TopicPartition
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
+
+from settings import Settings
+from spark_jobs import domains
+from spark_jobs.checkpoint import Offsets
+from spark_jobs.judge import MAX_RECORD_BYTES, ContractViolation, Judge
+from stores.kafka import outages
+
+
+def records(spark: SparkSession, settings: Settings, start: Offsets) -> DataFrame:
+    """The topic as a stream: value and key (binary), partition (int), offset (long), timestamp (the broker's, UTC).
+
+    `start` counts where the checkpoint is new. Records that Kafka deleted before they were read stop the query.
+    """
+    return (
+        spark.readStream.format("kafka")
+        .option("kafka.bootstrap.servers", settings.kafka)
+        .option("subscribe", settings.events_topic)
+        .option("startingOffsets", starting_offsets(settings.events_topic, start))
+        .option("maxOffsetsPerTrigger", settings.spark_max_offsets_per_trigger)
+        .option("failOnDataLoss", "true")
+        .option("kafka.isolation.level", "read_committed")
+        .load()
+    )
+
+
+def starting_offsets(topic: str, offsets: Offsets) -> str:
+    """Offsets as the option startingOffsets takes them."""
+    partitions = ", ".join(f'"{partition}": {offset}' for partition, offset in sorted(offsets.items()))
+    return f'{{"{topic}": {{{partitions}}}}}'
+
+
+def shortened(stream: DataFrame) -> DataFrame:
+    """The stream with values cut just above the length that the judge accepts: cut ones are still too long for it."""
+    return stream.select(
+        F.substring("value", 1, MAX_RECORD_BYTES + 1).alias("value"), "partition", "offset", "timestamp"
+    )
+
+
+@cache
+def worker_judge(domain: str, columns: tuple[str, ...] | None = None) -> Judge:
+    """The judge of a domain, made once a worker process."""
+    return domains.judge(domain, columns)
+
+
+def judged(judge: Judge, records: pa.RecordBatch) -> pl.DataFrame:
+    """Judge.judge's columns and partition, offset for a slice of the source. Raises ContractViolation."""
+    frame = pl.DataFrame(pl.from_arrow(records.select(["partition", "offset", "timestamp"])))
+    try:
+        verdict = judge.judge(records.column("value").to_pylist(), frame["timestamp"])
+    except ContractViolation as violation:
+        partition, offset = frame.select("partition", "offset").row(violation.row)
+        raise ContractViolation(violation.row, f"partition {partition}, offset {offset}: {violation}") from None
+    return verdict.with_columns(frame["partition"], frame["offset"])
+
+
+def judge_slices(domain: str, slices: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """For mapInArrow: each slice of the source judged, as one row with one value, an Arrow file.
+
+    Rows would be converted twice on their way through the JVM; one value is handed over as it is.
+    """
+    judge = worker_judge(domain)
+    for records in slices:
+        sink = judged(judge, records).write_ipc(None, compression="lz4")
+        yield pa.RecordBatch.from_pydict({"judged": pa.array([sink.getvalue()], pa.binary())})
+
+
+JUDGED = "judged binary"
+
+
+def offsets_of(topic: str, settings: Settings, end: bool = False) -> Offsets:
+    """The first offset of each partition of a topic, or the next one at its end. Raises Outage."""
+    with outages():
+        consumer = KafkaConsumer(bootstrap_servers=settings.kafka)
+        try:
+            partitions = [TopicPartition(topic, p) for p in sorted(consumer.partitions_for_topic(topic) or ())]
+            found = consumer.end_offsets(partitions) if end else consumer.beginning_offsets(partitions)
+            return {p.partition: offset for p, offset in found.items()}
+        finally:
+            consumer.close()
+
+
+def every(settings: Settings) -> dict[str, str]:
+    """The trigger of both queries, as DataStreamWriter.trigger takes it."""
+    return {"processingTime": f"{settings.spark_trigger_ms} milliseconds"}

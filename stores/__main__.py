@@ -1,0 +1,29 @@
+"""`python -m stores`: makes users, schema and topics in the three stores where they are missing."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+
+import settings as settings_module
+from stores import cassandra, kafka, mysql
+from stores.outage import patiently
+
+DEADLINE_S = 120.0
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    for driver in ("kafka", "cassandra", "mysql"):  # what they say of an outage, `patiently` says better
+        logging.getLogger(driver).setLevel(logging.CRITICAL)
+    settings = settings_module.load()
+    with ThreadPoolExecutor() as pool:
+        for done in [
+            pool.submit(patiently, lambda set_up=store.set_up: set_up(settings), name, DEADLINE_S)
+            for name, store in {"MySQL": mysql, "Cassandra": cassandra, "Kafka": kafka}.items()
+        ]:
+            done.result()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+"""Cassandra: sessions, the schema of a domain and the roles, each with the least it needs."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from secrets import token_urlsafe
+
+from cassandra import (
+    AuthenticationFailed,
+    OperationTimedOut,
+    RequestExecutionException,
+    Unauthorized,
+)
+from cassandra.auth import PlainTextAuthProvider
+from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable, Session
+from cassandra.connection import ConnectionException
+from cassandra.policies import DCAwareRoundRobinPolicy, TokenAwarePolicy
+
+from settings import ROOT, Settings
+from stores.outage import Outage
+
+log = logging.getLogger(__name__)
+
+FACTORY_USER = "cassandra"  # the superuser, with this name as password, that every new Cassandra begins with
+GRANTS = {"spark": ("SELECT", "MODIFY"), "reader": ("SELECT",)}
+REQUEST_TIMEOUT_S = 20.0
+
+
+@contextmanager
+def outages() -> Iterator[None]:
+    """Turns the driver's errors that mean an outage into Outage."""
+    try:
+        yield
+    except NoHostAvailable as error:
+        if any(isinstance(cause, AuthenticationFailed | Unauthorized) for cause in error.errors.values()):
+            raise
+        raise Outage(f"Cassandra: {error}") from error
+    except (OperationTimedOut, RequestExecutionException, ConnectionException) as error:
+        if isinstance(error, Unauthorized | AuthenticationFailed):
+            raise
+        raise Outage(f"Cassandra: {type(error).__name__}: {error}") from error
+
+
+def _open(settings: Settings, user: str, password: str, keyspace: str | None) -> Session:
+    profile = ExecutionProfile(
+        load_balancing_policy=TokenAwarePolicy(DCAwareRoundRobinPolicy(local_dc="datacenter1")),
+        request_timeout=REQUEST_TIMEOUT_S,
+    )
+    cluster = Cluster(
+        [settings.cassandra_host],
+        port=settings.cassandra_port,
+        auth_provider=PlainTextAuthProvider(user, password),
+        execution_profiles={EXEC_PROFILE_DEFAULT: profile},
+        protocol_version=5,
+        connect_timeout=10,
+    )
+    try:
+        with outages():
+            return cluster.connect(keyspace)
+    except BaseException:
+        cluster.shutdown()
+        raise
+
+
+@contextmanager
+def connected(settings: Settings, role: str, keyspace: str | None = None) -> Iterator[Session]:
+    """A session that is closed at the end; see `connect`."""
+    session = connect(settings, role, keyspace)
+    try:
+        yield session
+    finally:
+        session.cluster.shutdown()
+
+
+def connect(settings: Settings, role: str, keyspace: str | None = None) -> Session:
+    """A session as admin, spark or reader; close it by `session.cluster.shutdown()`. Raises Outage."""
+    return _open(settings, role, settings.secret(f"cassandra_{role}"), keyspace)
+
+
+def _replace_factory_user(settings: Settings) -> None:
+    """The first boot: a superuser of our own, and nobody can log in with the factory's password again."""
+    with outages():
+        factory = _open(settings, FACTORY_USER, FACTORY_USER, None)
+        factory.execute(
+            "CREATE ROLE IF NOT EXISTS admin WITH SUPERUSER = true AND LOGIN = true AND PASSWORD = %s",
+            (settings.secret("cassandra_admin"),),
+        )
+        factory.cluster.shutdown()
+
+
+def _admin(settings: Settings) -> Session:
+    try:
+        return connect(settings, "admin")
+    except NoHostAvailable:
+        _replace_factory_user(settings)
+        return connect(settings, "admin")
+
+
+def statements(script: str) -> list[str]:
+    """The statements of a .cql file, without comments."""
+    plain = re.sub(r"--[^\n]*", "", script)
+    return [statement.strip() for statement in plain.split(";") if statement.strip()]
+
+
+def set_up(settings: Settings, report: Callable[[str], None] = log.info) -> None:
+    """Makes roles, the domain's keyspace and tables where they are missing. Raises Outage."""
+    domain, ttl_seconds = settings.domain, settings.cassandra_ttl_days * 86400
+    with outages():
+        session = _admin(settings)
+        try:
+            roles = {row.role: row for row in session.execute("LIST ROLES")}
+            if roles[FACTORY_USER].login:
+                session.execute(
+                    f"ALTER ROLE {FACTORY_USER} WITH SUPERUSER = false AND LOGIN = false AND PASSWORD = %s",
+                    (token_urlsafe(24),),
+                )
+                report("Cassandra: the factory's superuser can't log in any more")
+            session.execute(
+                f"CREATE KEYSPACE IF NOT EXISTS {domain} WITH replication = "
+                "{'class': 'SimpleStrategy', 'replication_factor': 1}"
+            )
+            session.set_keyspace(domain)
+            for stem in ("pipeline", domain):
+                path = ROOT / "cassandra" / f"{stem}.cql"
+                for statement in statements(path.read_text()):
+                    session.execute(statement.replace("{ttl_seconds}", str(ttl_seconds)))
+                report(f"Cassandra: applied {path.name}")
+            for role, rights in GRANTS.items():
+                if role not in roles:
+                    session.execute(
+                        f"CREATE ROLE IF NOT EXISTS {role} WITH LOGIN = true AND PASSWORD = %s",
+                        (settings.secret(f"cassandra_{role}"),),
+                    )
+                for right in rights:
+                    session.execute(f"GRANT {right} ON KEYSPACE {domain} TO {role}")
+        finally:
+            session.cluster.shutdown()

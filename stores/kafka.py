@@ -1,0 +1,97 @@
+"""Kafka: the domain's topics."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
+
+from settings import Settings
+from stores.outage import Outage
+
+log = logging.getLogger(__name__)
+
+MAX_RECORD_BYTES = 4 * 1024 * 1024
+"""What the broker takes, far above what the judge takes: a record that is too long must reach the dead letter."""
+
+MAX_DEAD_LETTER_BYTES = MAX_RECORD_BYTES + 1024 * 1024
+"""A dead letter is a record as it was, and headers that say why and whence."""
+
+
+@contextmanager
+def outages() -> Iterator[None]:
+    """Turns the client's errors that can be retried into Outage."""
+    try:
+        yield
+    except KafkaError as error:
+        if error.retriable:
+            raise Outage(f"Kafka: {type(error).__name__}: {error}") from error
+        raise
+
+
+def topics(settings: Settings) -> dict[str, dict[str, object]]:
+    """The domain's topics with their settings, as the admin client takes them."""
+    common = {
+        # The broker's clock, not the senders': judging lateness must not depend on what a sender claims.
+        "message.timestamp.type": "LogAppendTime",
+    }
+    hour_ms = 3600 * 1000
+    return {
+        settings.events_topic: {
+            "num_partitions": settings.kafka_partitions,
+            "replication_factor": -1,
+            "configs": {
+                **common,
+                "max.message.bytes": str(MAX_RECORD_BYTES),
+                "retention.ms": str(settings.kafka_retention_hours * hour_ms),
+            },
+        },
+        settings.dead_letter_topic: {
+            "num_partitions": 1,
+            "replication_factor": -1,
+            "configs": {
+                **common,
+                "max.message.bytes": str(MAX_DEAD_LETTER_BYTES),
+                "retention.ms": str(settings.cassandra_ttl_days * 24 * hour_ms),
+            },
+        },
+    }
+
+
+def set_up(settings: Settings, report: Callable[[str], None] = log.info) -> None:
+    """Makes the topics that are missing. Raises Outage."""
+    with outages():
+        client = KafkaAdminClient(bootstrap_servers=settings.kafka)
+        try:
+            there = set(client.list_topics())
+            missing = {name: what for name, what in topics(settings).items() if name not in there}
+            if missing:
+                client.create_topics(missing, wait_for_metadata=True)
+                report(f"Kafka: made {', '.join(missing)}")
+        finally:
+            client.close()
+
+
+def read_all(settings: Settings, topic: str) -> Iterator[Any]:
+    """The records of a topic from its beginning to where its end is now. Raises Outage."""
+    with outages():
+        consumer = KafkaConsumer(
+            bootstrap_servers=settings.kafka,
+            enable_auto_commit=False,
+            fetch_max_bytes=8 * MAX_RECORD_BYTES,
+            max_partition_fetch_bytes=2 * MAX_RECORD_BYTES,
+        )
+        try:
+            partitions = [TopicPartition(topic, p) for p in sorted(consumer.partitions_for_topic(topic) or ())]
+            end = consumer.end_offsets(partitions)
+            consumer.assign(partitions)
+            consumer.seek_to_beginning()
+            while any(consumer.position(p) < end[p] for p in partitions):
+                for partition, records in consumer.poll(timeout_ms=1000).items():
+                    yield from (record for record in records if record.offset < end[partition])
+        finally:
+            consumer.close()

@@ -1,0 +1,144 @@
+"""MySQL: connections, the schema of a domain and the users, each with the least it needs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import mysql.connector
+from mysql.connector import errorcode
+from mysql.connector.abstracts import MySQLConnectionAbstract
+
+from settings import ROOT, Settings
+from stores.outage import Outage
+
+log = logging.getLogger(__name__)
+
+METADATA_DATABASE = "superset"
+GRANTS = {  # user -> what it may do; %d is the domain's database
+    "spark": ("SELECT, INSERT, UPDATE, DELETE", "%d"),
+    "reader": ("SELECT, SHOW VIEW", "%d"),
+    "superset": ("ALL PRIVILEGES", METADATA_DATABASE),
+}
+OUTAGES = {
+    errorcode.ER_LOCK_DEADLOCK,
+    errorcode.ER_LOCK_WAIT_TIMEOUT,
+    errorcode.ER_OPTION_PREVENTS_STATEMENT,  # read-only
+    errorcode.ER_SERVER_SHUTDOWN,
+    errorcode.ER_CON_COUNT_ERROR,
+    1021,  # disk full, which has no name here
+    errorcode.ER_DISK_FULL_NOWAIT,
+    errorcode.ER_RECORD_FILE_FULL,
+    errorcode.ER_QUERY_INTERRUPTED,
+    errorcode.CR_CONNECTION_ERROR,
+    errorcode.CR_CONN_HOST_ERROR,
+    errorcode.CR_SERVER_GONE_ERROR,
+    errorcode.CR_SERVER_LOST,
+    errorcode.CR_SERVER_LOST_EXTENDED,
+    errorcode.ER_CLIENT_INTERACTION_TIMEOUT,
+    errorcode.ER_OUT_OF_RESOURCES,
+    errorcode.ER_SESSION_WAS_KILLED,
+    -1,  # the driver's own: no connection
+}
+
+
+def is_outage(error: mysql.connector.Error) -> bool:
+    """Whether the server is away or busy, as against a statement or a value that is wrong."""
+    return error.errno in OUTAGES or isinstance(error, mysql.connector.errors.InterfaceError)
+
+
+@contextmanager
+def outages() -> Iterator[None]:
+    """Turns the driver's errors that mean an outage into Outage."""
+    try:
+        yield
+    except mysql.connector.Error as error:
+        if is_outage(error):
+            raise Outage(f"MySQL: {error}") from error
+        raise
+
+
+def connect(settings: Settings, user: str, database: str | None = None) -> MySQLConnectionAbstract:
+    """A connection in UTC without autocommit; `user` is root, spark, reader or superset. Raises Outage."""
+    with outages():
+        return mysql.connector.connect(
+            host=settings.mysql_host,
+            port=settings.mysql_port,
+            user=user,
+            password=settings.secret(f"mysql_{user}"),
+            database=database,
+            time_zone="+00:00",
+            autocommit=False,
+            connection_timeout=10,
+            charset="utf8mb4",
+            collation="utf8mb4_0900_bin",
+        )
+
+
+@contextmanager
+def connected(settings: Settings, user: str, database: str | None = None) -> Iterator[MySQLConnectionAbstract]:
+    """A connection that is closed at the end; see `connect`."""
+    connection = connect(settings, user, database)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+@contextmanager
+def transaction(connection: MySQLConnectionAbstract) -> Iterator[Any]:
+    """A cursor inside one transaction: committed at the end, rolled back where anything was raised. Raises Outage."""
+    with outages():
+        cursor = connection.cursor()
+        try:
+            connection.start_transaction()
+            yield cursor
+            connection.commit()
+        except BaseException:
+            if connection.is_connected():
+                connection.rollback()
+            raise
+        finally:
+            if connection.is_connected():
+                cursor.close()
+
+
+def query(connection: MySQLConnectionAbstract, sql: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The rows of a SELECT, read in a transaction of its own so that it sees what is committed now. Raises Outage."""
+    with transaction(connection) as cursor:
+        cursor.execute(sql, values)
+        return cursor.fetchall()
+
+
+def run_script(cursor: Any, script: str) -> None:
+    """Runs the statements of a .sql file."""
+    cursor.execute(script)
+    while cursor.nextset():
+        pass
+
+
+def set_up(settings: Settings, report: Callable[[str], None] = log.info) -> None:
+    """Makes databases, users and tables where they are missing; changes nothing where they are there. Raises Outage."""
+    domain = settings.domain
+    with connected(settings, "root") as connection:
+        cursor = connection.cursor()
+        for database in (domain, METADATA_DATABASE):
+            cursor.execute(
+                # Binary and without padding: two categories are one only where every character is the same.
+                f"CREATE DATABASE IF NOT EXISTS `{database}` CHARACTER SET utf8mb4 COLLATE "
+                f"{'utf8mb4_0900_bin' if database == domain else 'utf8mb4_0900_ai_ci'}"
+            )
+        for user, (rights, database) in GRANTS.items():
+            secret = settings.secret(f"mysql_{user}")
+            cursor.execute(f"CREATE USER IF NOT EXISTS '{user}'@'%' IDENTIFIED BY %s", (secret,))
+            cursor.execute(f"ALTER USER '{user}'@'%' IDENTIFIED BY %s", (secret,))
+            cursor.execute(f"GRANT {rights} ON `{database.replace('%d', domain)}`.* TO '{user}'@'%'")
+        cursor.execute(f"USE `{domain}`")
+        for stem in ("pipeline", domain, f"{domain}.views"):
+            path = ROOT / "mysql" / f"{stem}.sql"
+            if path.exists():
+                run_script(cursor, path.read_text())
+                report(f"MySQL: applied {path.name}")
+        connection.commit()

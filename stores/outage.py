@@ -1,0 +1,44 @@
+"""Outages: what is retried, with back-off and a report, instead of failing."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+FIRST_PAUSE_S = 0.2
+LONGEST_PAUSE_S = 5.0
+
+
+class Outage(RuntimeError):  # noqa: N818 - it names the state of a store
+    """A store can't be reached or can't do its work now; the same call may succeed later."""
+
+
+def patiently(call: Callable[[], T], what: str, deadline_s: float | None = None) -> T:
+    """Calls until it succeeds, pausing longer and longer while it raises Outage, and reports each pause.
+
+    Raises the last Outage once `deadline_s` seconds have passed; without a deadline it never gives up. Every other
+    exception passes through at once.
+    """
+    started, pause_s, said = time.monotonic(), FIRST_PAUSE_S, ""
+    while True:
+        try:
+            result = call()
+        except Outage as outage:
+            waited_s = time.monotonic() - started
+            if deadline_s is not None and waited_s + pause_s > deadline_s:
+                raise
+            if str(outage) != said or pause_s == LONGEST_PAUSE_S:
+                log.warning("%s: outage for %.0f s, trying again: %s", what, waited_s, outage)
+                said = str(outage)
+            time.sleep(pause_s * random.uniform(0.8, 1.2))  # noqa: S311 - spreads retries, no secret
+            pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+            continue
+        if said:
+            log.warning("%s: works again after %.0f s", what, time.monotonic() - started)
+        return result
