@@ -1,5 +1,5 @@
-"""The native runtime: installs what is missing, starts the services under supervisor, stops them, says how they are.
+"""The native runtime: installs what is missing, runs the services under supervisor, says how they are.
 
-`preflight` and what `install` imports run on a bare Python 3.11; `stack` and what it imports run in the environment that
-was installed.
+`preflight`, `install`, `services` and what they import run on a bare Python 3.11; the rest needs the environment that
+they install.
 """

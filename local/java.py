@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shutil
@@ -26,9 +27,10 @@ def _candidates(environment: Mapping[str, str]) -> Iterator[Path]:
     yield from sorted(Path("/usr/lib/jvm").glob("*17*"))
 
 
-def home(environment: Mapping[str, str] = os.environ) -> Path | None:
+@functools.cache
+def home() -> Path | None:
     """The home of a Java 17, looked for in JAVA_HOME, PATH and /usr/lib/jvm; None where there is none."""
-    for candidate in _candidates(environment):
+    for candidate in _candidates(os.environ):
         program = candidate / "bin" / "java"
         if not program.exists():
             continue

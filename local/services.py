@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import getpass
 import hashlib
 import shutil
 import sys
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from local import java, mysql_server
-from local.steps import StepFailed, run
+from local.steps import StepError, run
 from settings import INSTALL, ROOT, Settings, as_environment
 
 JARS = INSTALL / "jars"
@@ -55,7 +56,7 @@ def digest(paths: Iterable[Path]) -> str:
 def _java_home() -> Path:
     home = java.home()
     if home is None:
-        raise StepFailed("there is no Java 17: run 'make preflight'")
+        raise StepError("there is no Java 17: run 'make preflight'")
     return home
 
 
@@ -130,8 +131,6 @@ def mysql(settings: Settings) -> Service:
     data = settings.path("data", "mysql")
 
     def command(data_dir: Path) -> tuple[str, ...]:
-        import getpass
-
         return (
             *server.program,
             f"--defaults-file={ROOT / 'mysql/my.cnf'}",
@@ -195,28 +194,16 @@ def producer(settings: Settings) -> Service:
     )
 
 
-def superset_environment(settings: Settings) -> dict[str, str]:
-    """What Superset and its set-up run with: `settings` is imported from the checkout."""
-    return {
-        **as_environment(settings),
-        "PYTHONPATH": str(ROOT),
-        "SUPERSET_CONFIG_PATH": str(ROOT / "superset/superset_config.py"),
-    }
-
-
 def superset(settings: Settings) -> Service:
     return Service(
         name="superset",
         command=(
             str(SUPERSET_PYTHON.with_name("gunicorn")),
-            "--workers=1",
-            "--worker-class=gthread",
-            "--threads=8",
-            "--timeout=120",
-            f"--bind={settings.superset_host}:{settings.superset_port}",
+            "--config",
+            str(ROOT / "superset/gunicorn.conf.py"),
             "superset.app:create_app()",
         ),
-        environment=superset_environment(settings),
+        environment=as_environment(settings),
         address=f"http://{settings.superset_host}:{settings.superset_port}",
         sources=("superset", "settings.py", "requirements/superset.txt"),
     )

@@ -20,8 +20,8 @@ from pathlib import Path
 import psutil
 
 from local import readiness
-from local.services import REFUSED, SERVERS, SERVICES, SUPERSET_PYTHON, digest, superset_environment
-from local.steps import StepFailed, run, together
+from local.services import REFUSED, SERVERS, SERVICES, SUPERSET_PYTHON, digest
+from local.steps import StepError, run, together
 from local.supervisor import Supervisor
 from settings import ROOT, Settings, as_environment, generate_secrets
 
@@ -59,7 +59,7 @@ class Stack:
         """Starts the services, side by side, and waits until each has proved that it works.
 
         `settings` are what they run with where that differs from the stack's own. A service that runs already is left
-        alone unless its settings or files have changed. Raises StepFailed with the end of its log when one fails.
+        alone unless its settings or files have changed. Raises StepError with the end of its log when one fails.
         """
         steps = {name: lambda name=name: self._start(name, settings or self.settings, wait) for name in names}
         together(steps)
@@ -75,7 +75,7 @@ class Stack:
             self.wait_ready(name, settings)
 
     def wait_ready(self, name: str, settings: Settings | None = None) -> None:
-        """Waits until the service works; raises StepFailed with the end of its log when it ends or takes too long."""
+        """Waits until the service works; raises StepError with the end of its log when it ends or takes too long."""
         deadline = time.monotonic() + readiness.DEADLINE_SECONDS[name]
         missing: str | None = "it has not started"
         while time.monotonic() < deadline:
@@ -83,14 +83,14 @@ class Stack:
             if state in DEAD:
                 code = self.supervisor.states()[name]["exitstatus"]
                 why = "it refuses to run" if code == REFUSED else f"exit code {code}"
-                raise StepFailed(f"{name} has ended ({why}). {self.log_tail(name)}")
+                raise StepError(f"{name} has ended ({why}). {self.log_tail(name)}")
             if state == "RUNNING":
                 missing = readiness.CHECKS[name](settings or self.settings)
                 if missing is None:
                     return
             time.sleep(POLL_SECONDS)
         limit = readiness.DEADLINE_SECONDS[name]
-        raise StepFailed(f"{name} does not work after {limit} s: {missing}. {self.log_tail(name)}")
+        raise StepError(f"{name} does not work after {limit} s: {missing}. {self.log_tail(name)}")
 
     def stop(self, *names: str) -> None:
         """Stops the services as they wish to be stopped (SIGTERM first)."""
@@ -120,13 +120,13 @@ class Stack:
         run([sys.executable, "-m", "stores"], {**os.environ, **as_environment(self.settings)}, ROOT)
 
     def set_up_superset(self) -> None:
-        """Superset's metadata, roles, admin and dashboards; skipped when nothing has changed since it last succeeded."""
+        """Superset's metadata, roles, admin and dashboards; skipped when nothing has changed since the last time."""
         stamp = self.settings.path("run", "superset.stamp")
         now = digest(ROOT / part for part in ("superset", "settings.py", "requirements/superset.txt"))
         if stamp.exists() and stamp.read_text() == now:
             logger.info("%-16s unchanged", "superset set-up")
             return
-        environment = {**os.environ, **superset_environment(self.settings)}
+        environment = {**os.environ, **as_environment(self.settings)}
         run([SUPERSET_PYTHON, "superset/boot.py"], environment, ROOT)
         stamp.write_text(now)
 

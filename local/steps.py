@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
@@ -15,12 +14,12 @@ logger = logging.getLogger(__name__)
 HEARTBEAT_SECONDS = 10
 
 
-class StepFailed(RuntimeError):
+class StepError(RuntimeError):
     """A step did not succeed; the message says why and what mends it."""
 
 
 def run(command: Sequence[str], environment: Mapping[str, str] | None = None, cwd: Path | None = None) -> str:
-    """Runs a command to its end and returns its output; raises StepFailed with its last lines when it fails."""
+    """Runs a command to its end and returns its output; raises StepError with its last lines when it fails."""
     done = subprocess.run(
         [str(word) for word in command],
         env=environment,
@@ -33,40 +32,36 @@ def run(command: Sequence[str], environment: Mapping[str, str] | None = None, cw
     )
     if done.returncode:
         tail = "\n".join(f"    {line}" for line in done.stdout.splitlines()[-20:])
-        raise StepFailed(f"{' '.join(str(word) for word in command[:4])} ... ended with {done.returncode}:\n{tail}")
+        raise StepError(f"{' '.join(str(word) for word in command[:4])} ... ended with {done.returncode}:\n{tail}")
     return done.stdout
 
 
 def together(steps: Mapping[str, Callable[[], None]]) -> None:
     """Runs the steps at once, a thread each, and waits for all.
 
-    Each step's end is logged with its seconds, and every ten seconds what is still going on. Raises StepFailed with
-    every failure when all have ended.
+    Each step's end is logged with its seconds, and every ten seconds what is still going on. Raises StepError with
+    every failure when all have ended; an error of any other kind is a mistake of ours and is raised as it is.
     """
-    failures: list[str] = []
-    lock = threading.Lock()
 
     def timed(name: str, step: Callable[[], None]) -> None:
         started = time.monotonic()
+        outcome = "failed after"
         try:
             step()
-        except Exception as error:
-            with lock:
-                failures.append(f"{name}: {error}")
-            logger.error("%-16s failed after %.0f s", name, time.monotonic() - started)  # noqa: TRY400
-            if not isinstance(error, (StepFailed, OSError)):
-                logger.debug("the reason", exc_info=True)
-        else:
-            logger.info("%-16s done in %.1f s", name, time.monotonic() - started)
+            outcome = "done in"
+        finally:
+            logger.info("%-16s %s %.1f s", name, outcome, time.monotonic() - started)
 
-    began = time.monotonic()
     with ThreadPoolExecutor(max_workers=max(1, len(steps))) as pool:
         running = {pool.submit(timed, name, step): name for name, step in steps.items()}
         pending = set(running)
         while pending:
-            _, pending = wait(pending, timeout=HEARTBEAT_SECONDS, return_when=FIRST_COMPLETED)
-            if pending and time.monotonic() - began > HEARTBEAT_SECONDS:
-                began = time.monotonic()
+            ended, pending = wait(pending, timeout=HEARTBEAT_SECONDS, return_when=FIRST_COMPLETED)
+            if not ended:
                 logger.info("%-16s %s", "waiting for", ", ".join(sorted(running[future] for future in pending)))
+    failures = {name: error for future, name in running.items() if (error := future.exception())}
+    for error in failures.values():
+        if not isinstance(error, StepError):
+            raise error
     if failures:
-        raise StepFailed("\n".join(failures))
+        raise StepError("\n".join(f"{name}: {error}" for name, error in failures.items()))

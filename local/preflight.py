@@ -1,0 +1,188 @@
+"""Looks for everything that would keep the stack from running, all at once, before anything is installed.
+
+`gather` reads the facts of the machine, `findings` judges them: what is wrong and what mends it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from local import java, mysql_server, ports
+from local.steps import StepError, run, together
+from settings import INSTALL, ROOT, Settings
+
+logger = logging.getLogger(__name__)
+
+NEEDED_DISK_MB = 6000
+PATH_LIMIT = 80
+"""Unix sockets allow 107 bytes; ours lie below the state folder."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What is known of the machine. `ports`: setting -> (port, who else holds it or None)."""
+
+    python: tuple[int, int]
+    has_venv: bool
+    has_java: bool
+    has_maven: bool
+    has_mysql: bool
+    has_apt: bool
+    has_debian_keyring: bool
+    has_chromium: bool
+    is_root: bool
+    ports: Mapping[str, tuple[int, str | None]]
+    is_running: bool
+    memory_available_mb: int
+    memory_needed_mb: int
+    disk_free_mb: int
+    state_path: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A thing that is missing, what mends it, and the Debian package that does where there is one."""
+
+    problem: str
+    remedy: str
+    package: str = ""
+
+
+def _package(problem: str, package: str, otherwise: str) -> Finding:
+    return Finding(problem, f"sudo apt-get install {package} (elsewhere: {otherwise})", package)
+
+
+def findings(facts: Facts, *, for_tests: bool = False) -> list[Finding]:
+    """Everything that is wrong, in the order in which it is worth mending."""
+    found = []
+    if facts.python != (3, 11):
+        version = ".".join(str(part) for part in facts.python)
+        found.append(Finding(f"this is Python {version}", "run make with PYTHON=<a Python 3.11>"))
+    if not facts.has_venv:
+        found.append(_package("Python's venv module is missing", "python3.11-venv", "a Python with ensurepip"))
+    if not facts.has_java:
+        remedy = "install a Java 17 and point JAVA_HOME at it"
+        found.append(_package("there is no Java 17 (Cassandra runs on no other)", "openjdk-17-jre-headless", remedy))
+    if not facts.has_maven:
+        found.append(_package("Maven is missing", "maven", "put mvn on PATH"))
+    if not facts.has_mysql and not facts.has_apt:
+        found.append(Finding("there is no MySQL 8.4 or later", "put its mysqld on PATH"))
+    if not facts.has_mysql and facts.has_apt and not facts.has_debian_keyring:
+        problem = "Debian's archive keys, which vouch for MySQL's packages, are missing"
+        found.append(_package(problem, "debian-archive-keyring", "put a mysqld of MySQL 8.4 or later on PATH"))
+    if for_tests and not facts.has_chromium:
+        found.append(_package("Chromium is missing, which the browser tests drive", "chromium", "put chromium on PATH"))
+    for setting, (port, by) in facts.ports.items():
+        if by:
+            found.append(
+                Finding(f"port {port} is in use by {by}", f"stop that, or set {setting} to a free port in .env")
+            )
+    if not facts.is_running and facts.memory_available_mb < facts.memory_needed_mb:
+        problem = f"{facts.memory_available_mb} MB of memory are available, {facts.memory_needed_mb} are needed"
+        found.append(Finding(problem, "stop other programs, or lower SPARK_DRIVER_MEMORY or CASSANDRA_HEAP in .env"))
+    if facts.disk_free_mb < NEEDED_DISK_MB:
+        problem = f"{facts.disk_free_mb} MB of disk are free at {ROOT}, {NEEDED_DISK_MB} are needed"
+        found.append(Finding(problem, "free some, or move the checkout"))
+    if len(facts.state_path.encode()) > PATH_LIMIT:
+        problem = f"the path {facts.state_path} is too long for Unix sockets (limit {PATH_LIMIT})"
+        found.append(Finding(problem, "move the checkout, or set STATE_DIR to a short path"))
+    return found
+
+
+def memory_needed_mb(settings: Settings) -> int:
+    """What the whole stack takes at most: the heaps, what Java needs beside them, and the others as measured."""
+    heaps_mb = sum(
+        int(size[:-1]) * (1024 if size.endswith("g") else 1)
+        for size in (settings.kafka_heap, settings.cassandra_heap, settings.spark_driver_memory)
+    )
+    beside_the_heaps_mb = 150 + 500 + 900  # Kafka, Cassandra, Spark with its Python workers
+    mysql_mb, superset_mb, producer_mb = 300, 500, 100
+    return heaps_mb + beside_the_heaps_mb + mysql_mb + superset_mb + producer_mb
+
+
+def _memory_available_mb() -> int:
+    lines = (line.split() for line in Path("/proc/meminfo").read_text().splitlines())
+    available = next(int(words[1]) for words in lines if words[0] == "MemAvailable:") // 1024
+    limit, used = (Path("/sys/fs/cgroup") / name for name in ("memory.max", "memory.current"))
+    if limit.exists() and limit.read_text().strip() != "max":  # in a container
+        available = min(available, (int(limit.read_text()) - int(used.read_text())) // 2**20)
+    return available
+
+
+def _supervisor_pid(settings: Settings) -> int | None:
+    try:
+        pid = int(settings.path("run", "supervisord.pid").read_text())
+        return pid if "supervisord" in ports.command(pid) else None
+    except (OSError, ValueError):
+        return None
+
+
+def _holder(host: str, port: int, own_pid: int | None) -> str | None:
+    """Who else keeps the port from us, in words."""
+    if ports.is_free(host, port):
+        return None
+    pid = ports.owner(port)
+    if pid is None:
+        return "a process that this user can't see"
+    if own_pid in ports.parents(pid):
+        return None
+    return f"process {pid} ({ports.command(pid)})"
+
+
+def gather(settings: Settings, *, with_ports: bool = True) -> Facts:
+    """Reads the facts of this machine."""
+    own_pid = _supervisor_pid(settings)
+    numbers = {name.upper(): number for name, number in vars(settings).items() if name.endswith("_port")}
+    jars = ("kafka", "cassandra", "spark")
+    return Facts(
+        python=sys.version_info[:2],
+        has_venv=importlib.util.find_spec("ensurepip") is not None,
+        has_java=java.home() is not None,
+        has_maven=shutil.which("mvn") is not None or all((INSTALL / "jars" / name).exists() for name in jars),
+        has_mysql=mysql_server.on_path() is not None or mysql_server.unpacked() is not None,
+        has_apt=shutil.which("apt-get") is not None,
+        has_debian_keyring=mysql_server.KEYRING.exists(),
+        has_chromium=any(shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")),
+        is_root=os.geteuid() == 0,
+        ports={name: (port, _holder("127.0.0.1", port, own_pid)) for name, port in numbers.items() if with_ports},
+        is_running=own_pid is not None,
+        memory_available_mb=_memory_available_mb(),
+        memory_needed_mb=memory_needed_mb(settings),
+        disk_free_mb=shutil.disk_usage(ROOT).free // 2**20,
+        state_path=str(settings.path()),
+    )
+
+
+def _apt_install(packages: list[str]) -> None:
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    run(["apt-get", "-q", "update"], environment)
+    run(["apt-get", "-q", "-y", "--no-install-recommends", "install", *packages], environment)
+
+
+def preflight(settings: Settings, *, for_tests: bool = False) -> None:
+    """Raises StepError with everything that is missing; as root, installs the missing system packages first."""
+
+    def look() -> tuple[Facts, list[Finding]]:
+        facts = gather(settings, with_ports=not for_tests)
+        return facts, findings(facts, for_tests=for_tests)
+
+    facts, found = look()
+    packages = [finding.package for finding in found if finding.package]
+    if packages and facts.is_root and facts.has_apt:
+        for finding in found:
+            if finding.package:
+                logger.info("%-16s %s: apt-get install %s", "preflight", finding.problem, finding.package)
+        together({"system packages": lambda: _apt_install(packages)})
+        java.home.cache_clear()
+        facts, found = look()
+    if found:
+        lines = (f"  - {finding.problem}\n      {finding.remedy}" for finding in found)
+        raise StepError("\n".join(["The stack can't run here yet:", *lines]))
+    logger.info("%-16s nothing is missing", "preflight")

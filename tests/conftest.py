@@ -1,0 +1,20 @@
+"""Fixtures that every room's tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from local.stack import Stack
+from local.throwaway import throwaway_stack
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    """Real Kafka, Cassandra and MySQL with the stores set up, for this session alone; starts from nothing.
+
+    Spark, the producer and Superset are the test's to start: `stack.start("spark")`, `.stop`, `.kill`.
+    """
+    with throwaway_stack(cassandra_heap="512m", kafka_heap="256m") as running:
+        yield running
