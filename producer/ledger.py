@@ -55,6 +55,9 @@ CREATE TABLE IF NOT EXISTS simulations (
 ) WITHOUT ROWID;
 """
 
+SCHEMA_VERSION = 1
+"""Set with the schema: where it is not, a producer is about to create the ledger."""
+
 Offsets = dict[int, int]
 """Partition -> offset of the next record."""
 
@@ -199,7 +202,7 @@ class Ledger:
         self._db = sqlite3.connect(path, isolation_level=None)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
-        self._db.executescript(SCHEMA)
+        self._db.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
 
     def close(self) -> None:
         self._db.close()
@@ -217,10 +220,13 @@ class Ledger:
 
         Raises LedgerError when there is none.
         """
+        none = LedgerError(f"there is no ledger {path}: the producer has not run yet")
         if not path.exists():
-            raise LedgerError(f"there is no ledger {path}: the producer has not run yet")
+            raise none
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)) as db:
             db.execute("BEGIN")  # one snapshot for all that is read
+            if db.execute("PRAGMA user_version").fetchone() != (SCHEMA_VERSION,):
+                raise none
             return _view(db)
 
     def view(self) -> LedgerView:

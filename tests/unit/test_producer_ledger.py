@@ -173,6 +173,14 @@ def test_a_missing_ledger_is_said_to_be_missing(path):
         Ledger.read(path)
 
 
+def test_a_ledger_that_is_being_created_is_not_there_yet(path):
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA journal_mode = WAL")
+        with pytest.raises(LedgerError, match="has not run yet"):
+            Ledger.read(path)
+
+
 def test_the_same_simulation_is_refused_twice(path):
     with Ledger(path) as ledger:
         ledger.begin("seed=1")

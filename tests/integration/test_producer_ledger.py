@@ -1,0 +1,219 @@
+"""The ledger against a real Kafka: it tells exactly what is in the topic, whatever happened to producer and broker."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from time import monotonic, sleep
+from uuid import uuid4
+
+import msgspec
+import polars as pl
+import pytest
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka.admin import NewTopic
+
+from local.stack import Stack
+from producer.ledger import Ledger, LedgerError, LedgerView
+from settings import ROOT, Settings, as_environment
+from spark_jobs.domains import judge
+
+pytestmark = pytest.mark.integration
+
+PARTITIONS = 4
+FAULTS = ("--duplicates", "0.05", "--late", "0.05", "--malformed", "0.05")
+
+
+@pytest.fixture
+def settings(stack: Stack, tmp_path) -> Settings:
+    """The stack's Kafka, with a topic and a ledger of this test's own."""
+    own = replace(stack.settings, domain=f"ledger-{uuid4().hex[:8]}", state_dir=str(tmp_path))
+    admin = KafkaAdminClient(bootstrap_servers=own.kafka)
+    configuration = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(4 * 1024 * 1024)}
+    admin.create_topics([NewTopic(own.events_topic, PARTITIONS, 1, topic_configs=configuration)])
+    admin.close()
+    return own
+
+
+class Producer:
+    """`python -m producer` as a process of its own."""
+
+    def __init__(self, settings: Settings, *options: str) -> None:
+        environment = {**os.environ, **as_environment(settings)}
+        command = [sys.executable, "-m", "producer", *FAULTS, *options]
+        self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+
+    def end(self, number: int, within_s: float = 30) -> tuple[int, str]:
+        """Sends a signal; returns exit code and log."""
+        self.process.send_signal(number)
+        return self.wait(within_s)
+
+    def wait(self, within_s: float = 60) -> tuple[int, str]:
+        _, log = self.process.communicate(timeout=within_s)
+        return self.process.returncode, log
+
+
+@pytest.fixture
+def start(settings: Settings) -> Iterator[Callable[..., Producer]]:
+    started = []
+
+    def begin(*options: str) -> Producer:
+        started.append(Producer(settings, *options))
+        return started[-1]
+
+    yield begin
+    for producer in started:
+        if producer.process.poll() is None:
+            producer.end(signal.SIGKILL)
+
+
+def acknowledged(settings: Settings) -> int:
+    try:
+        return Ledger.read(settings.ledger_path).acknowledged
+    except LedgerError:
+        return 0
+
+
+def wait_for(what: str, is_true: Callable[[], bool], within_s: float = 60) -> None:
+    deadline = monotonic() + within_s
+    while not is_true():
+        assert monotonic() < deadline, f"{what}: not within {within_s} s"
+        sleep(0.02)
+
+
+def an_hour_ago() -> str:
+    return (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+
+
+def in_the_topic(settings: Settings) -> LedgerView:
+    """What a ledger should say of the topic: read back and judged, whatever the producer meant to send."""
+    consumer = KafkaConsumer(bootstrap_servers=settings.kafka, group_id=None, enable_auto_commit=False)
+    partitions = [TopicPartition(settings.events_topic, partition) for partition in range(PARTITIONS)]
+    ends = consumer.end_offsets(partitions)
+    consumer.assign(partitions)
+    consumer.seek_to_beginning(*partitions)
+    records = []
+    while any(consumer.position(partition) < ends[partition] for partition in partitions):
+        for polled in consumer.poll(timeout_ms=500).values():
+            records += polled
+    consumer.close()
+    appended_at = pl.Series([record.timestamp for record in records], dtype=pl.Int64()).cast(pl.Datetime("ms", "UTC"))
+    verdict = judge("ecommerce").judge([record.value for record in records], appended_at)
+    kinds: Counter[str] = Counter()
+    minutes: dict[tuple[int, str], list[int]] = {}
+    seen = set()
+    for record, reject in zip(records, verdict["reject"], strict=True):
+        if reject is not None:
+            kinds["malformed"] += 1
+            continue
+        event = msgspec.json.decode(record.value)
+        if event["event_id"] in seen:
+            kinds["duplicate"] += 1
+            continue
+        seen.add(event["event_id"])
+        kinds["event" if event["sent_at"] == event["occurred_at"] else "late"] += 1
+        minute = int(datetime.fromisoformat(event["occurred_at"]).timestamp()) // 60 * 60
+        name, worth = event["event_name"], event.get("reporting_value", 0)
+        sums = minutes.setdefault((minute, name), [0, 0, 0])
+        for index, more in enumerate((1, worth * (name == "purchase"), worth * (name == "refund"))):
+            sums[index] += more
+    return LedgerView(
+        kinds=dict(kinds),
+        minutes=[(*key, *sums) for key, sums in sorted(minutes.items())],
+        offsets={partition.partition: offset for partition, offset in ends.items()},
+        unsettled=0,
+    )
+
+
+def check(settings: Settings) -> LedgerView:
+    """Asserts that ledger and topic agree in every figure."""
+    ledger, topic = Ledger.read(settings.ledger_path), in_the_topic(settings)
+    assert ledger.unsettled == 0
+    assert ledger.acknowledged == topic.acknowledged
+    assert ledger.minutes == topic.minutes
+    for figure in ("events", "late", "duplicates", "malformed", "purchases", "revenue_cents", "refund_cents"):
+        assert getattr(ledger, figure) == getattr(topic, figure), figure
+    assert all(ledger.offsets[partition] == end for partition, end in topic.offsets.items() if end)
+    return ledger
+
+
+def test_a_run_to_its_end(settings, start):
+    code, log = start("--unpaced", "--events", "6000", "--seed", "1", "--start", an_hour_ago(), "--rate", "50").wait()
+    assert code == 0, log
+    ledger = check(settings)
+    assert ledger.events == 6_000
+    assert ledger.purchases > 0
+    assert ledger.duplicates > 0
+    assert len(ledger.malformed_by_kind) > 10
+
+
+def test_kill_9_at_any_moment(settings, start):
+    """At least 6 kills, 3 of them with a batch in flight."""
+    rng = random.Random(os.environ.get("PYTEST_SEED", "kills"))
+    kills = in_flight = 0
+    while kills < 6 or in_flight < 3:
+        assert kills < 30, "hardly ever killed with a batch in flight"
+        producer = start("--unpaced", "--start", an_hour_ago(), "--rate", "20")
+        before = acknowledged(settings)
+        wait_for("records acknowledged", lambda before=before: acknowledged(settings) > before)
+        sleep(rng.random() * 0.6)  # the random moment, not a wait for something
+        code, log = producer.end(signal.SIGKILL)
+        assert code == -signal.SIGKILL, log
+        kills += 1
+        in_flight += Ledger.read(settings.ledger_path).unsettled
+    code, log = start("--unpaced", "--events", "500", "--start", an_hour_ago(), "--rate", "100").wait()
+    assert code == 0, log
+    check(settings)
+
+
+def test_live_producer_backfills_once_and_ends_well(settings, start):
+    producer = start("--rate", "20", "--backfill-minutes", "2")
+    wait_for("two minutes of events", lambda: acknowledged(settings) > 1_500)
+    assert producer.end(signal.SIGTERM)[0] == 0
+    first = check(settings)
+    assert first.minutes[0][0] < datetime.now(UTC).timestamp() - 90
+    producer = start("--rate", "20", "--backfill-minutes", "2")
+    wait_for("live events", lambda: acknowledged(settings) > first.acknowledged + 20)
+    assert producer.end(signal.SIGTERM)[0] == 0
+    assert check(settings).acknowledged < first.acknowledged + 1_000
+
+
+def test_an_outage_of_kafka_loses_nothing(settings, start, stack):
+    producer = start("--rate", "200", "--backfill-minutes", "0")
+    for _ in range(2):
+        before = acknowledged(settings)
+        wait_for("records acknowledged", lambda before=before: acknowledged(settings) > before + 200)
+        stack.kill("kafka")
+        stack.wait_ready("kafka")
+    before = acknowledged(settings)
+    wait_for("records after the outage", lambda: acknowledged(settings) > before + 200)
+    code, log = producer.end(signal.SIGTERM)
+    assert code == 0, log
+    check(settings)
+
+
+def test_a_second_producer_is_refused(settings, start):
+    start("--rate", "20", "--backfill-minutes", "0")
+    wait_for("records acknowledged", lambda: acknowledged(settings) > 0)
+    code, log = start("--rate", "20").wait()
+    assert code == 1
+    assert "another producer" in log
+
+
+def test_another_topic_than_the_ledgers_is_refused(settings, start):
+    assert start("--unpaced", "--events", "50", "--start", an_hour_ago()).wait()[0] == 0
+    admin = KafkaAdminClient(bootstrap_servers=settings.kafka)
+    admin.delete_topics([settings.events_topic])
+    wait_for("the topic is gone", lambda: settings.events_topic not in admin.list_topics())
+    admin.create_topics([NewTopic(settings.events_topic, PARTITIONS, 1)])
+    admin.close()
+    code, log = start("--unpaced", "--events", "50", "--start", an_hour_ago()).wait()
+    assert code == 78
+    assert "another topic" in log
