@@ -129,7 +129,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python3 -m local", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
     verbs.add_parser("preflight", help="look for what is missing").add_argument("--for-tests", action="store_true")
-    verbs.add_parser("install", help="install what is missing").add_argument("parts", nargs="*", choices=[*PARTS, []])
+    installer = verbs.add_parser("install", help="install what is missing")
+    installer.add_argument("parts", nargs="*", metavar="part", help=", ".join(PARTS))
+    installer.add_argument("--all", action="store_true", help="what the tests need too")
     for verb, text in {"up": "preflight, install, start", "start": "start what is installed"}.items():
         verbs.add_parser(verb, help=text).add_argument("--services", "--only", type=names, default=[])
     verbs.add_parser("restart", help="stop and start").add_argument("services", type=names)
@@ -156,7 +158,7 @@ def main(arguments: list[str]) -> int:
             preflight(settings, for_tests=given.for_tests)
             return 0
         case "install":
-            install(given.parts or STACK_PARTS)
+            install(PARTS if given.all else given.parts or STACK_PARTS)
             return 0
         case "lock":
             install(["venv-tools"])

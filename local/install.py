@@ -134,6 +134,8 @@ def locked(path: Path, what: str) -> Iterator[None]:
 def install(names: Iterable[str] = STACK_PARTS) -> None:
     """Installs the named parts that are missing or have changed; raises StepError with what failed."""
     wanted = set(names)
+    if unknown := wanted - set(PARTS):
+        raise StepError(f"there is no part {', '.join(unknown)}; there are: {', '.join(PARTS)}")
     wanted |= {before for name in wanted for before in PARTS[name].after}
     with locked(INSTALL / "lock", "installation"):
         missing = [part for part in PARTS.values() if part.name in wanted and not part.is_installed()]

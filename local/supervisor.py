@@ -14,6 +14,7 @@ from pathlib import Path
 from supervisor.xmlrpc import SupervisorTransport
 
 from local.services import Service
+from local.steps import StepError
 from settings import ROOT, Settings
 
 LOG_BYTES = 20_000_000
@@ -25,9 +26,16 @@ def escape(text: str) -> str:
     return text.replace("%", "%%")
 
 
-def quote(word: str) -> str:
-    """A word of a command or a value of an environment, as supervisord's shlex reads it back."""
+def quote_word(word: str) -> str:
+    """A word of a command, as supervisord's shlex reads it back."""
     return '"' + escape(word).replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def quote_value(name: str, value: str) -> str:
+    """A variable's value; supervisord knows no way to write a double quote there."""
+    if '"' in value:
+        raise StepError(f"{name} must not hold a double quote: {value}")
+    return f'"{escape(value)}"'
 
 
 def section(name: str, values: Mapping[str, object]) -> str:
@@ -63,8 +71,8 @@ def render_service(service: Service, logs_dir: Path) -> str:
     """One service's section. It changes when the service's files change, which is how `up` knows what to restart."""
     environment = {**service.environment, "TILLSTREAM_SOURCES": service.digest()}
     values = {
-        "command": " ".join(quote(word) for word in service.command),
-        "environment": ",".join(f"{key}={quote(value)}" for key, value in sorted(environment.items())),
+        "command": " ".join(quote_word(word) for word in service.command),
+        "environment": ",".join(f"{key}={quote_value(key, value)}" for key, value in sorted(environment.items())),
         "directory": escape(str(ROOT)),
         "autostart": "false",
         "autorestart": "unexpected" if service.final_exit_codes else "true",

@@ -1,0 +1,65 @@
+"""Settings: parsing, their example file, and secrets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import settings as settings_module
+from settings import ROOT, SECRETS, SettingError, Settings, as_environment, generate_secrets, load, read_env_file
+
+
+@pytest.fixture(autouse=True)
+def no_env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The developer's own .env is no part of these tests."""
+    monkeypatch.setattr(settings_module, "ROOT", tmp_path)
+
+
+def test_the_example_lists_every_setting_with_its_default() -> None:
+    assert read_env_file(ROOT / ".env.example") == as_environment(Settings())
+
+
+def test_settings_survive_the_way_through_an_environment() -> None:
+    given = Settings(kafka_port=1234, producer_rate=1.5, domain="shop", state_dir="/srv/x")
+    assert load(as_environment(given)) == given
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("# mine\nKAFKA_PORT=1111\nMYSQL_PORT='2222'\n")
+    loaded = load({"KAFKA_PORT": "3333"})
+    assert (loaded.kafka_port, loaded.mysql_port) == (3333, 2222)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "allowed"),
+    [
+        ("KAFKA_PORT", "many", "an integer"),
+        ("KAFKA_PORT", "70000", "1 to 65535"),
+        ("PRODUCER_RATE", "fast", "a number"),
+        ("PRODUCER_RATE", "0", "more than 0"),
+        ("PRODUCER_RATE", "nan", "more than 0"),
+        ("PRODUCER_LATE", "0.6", "0 to 0.5"),
+        ("RUNTIME", "docker", "auto, compose or native"),
+        ("CASSANDRA_HEAP", "1 GB", "512m or 2g"),
+    ],
+)
+def test_a_bad_setting_is_named_with_what_is_allowed(name: str, text: str, allowed: str) -> None:
+    with pytest.raises(SettingError, match=rf"{name}='{text}' is not.*{allowed}"):
+        load({name: text})
+
+
+def test_secrets_are_generated_once_and_readable_by_their_owner_only(tmp_path: Path) -> None:
+    stack = Settings(state_dir=str(tmp_path / "state"))
+    assert generate_secrets(stack) == list(SECRETS)
+    first = stack.secret("mysql_root")
+    assert generate_secrets(stack) == []
+    assert stack.secret("mysql_root") == first
+    assert len({stack.secret(name) for name in SECRETS}) == len(SECRETS)
+    assert stack.secrets_dir.stat().st_mode & 0o777 == 0o700
+    assert {(stack.secrets_dir / name).stat().st_mode & 0o777 for name in SECRETS} == {0o600}
+
+
+def test_a_missing_secret_names_the_command(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="make up"):
+        Settings(state_dir=str(tmp_path)).secret("mysql_root")
