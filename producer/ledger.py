@@ -199,6 +199,7 @@ class Ledger:
         except BlockingIOError:
             os.close(self._lock)
             raise LedgerBusyError(f"another producer writes to the ledger {path}: stop it first") from None
+        self._hold = _hold_file(path)
         self._db = sqlite3.connect(path, isolation_level=None)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
@@ -206,6 +207,7 @@ class Ledger:
 
     def close(self) -> None:
         self._db.close()
+        os.close(self._hold)
         os.close(self._lock)
 
     def __enter__(self) -> Ledger:
@@ -229,6 +231,17 @@ class Ledger:
                 raise none
             return _view(db)
 
+    @staticmethod
+    @contextmanager
+    def held(path: Path) -> Iterator[None]:
+        """Holds the producer: from here on it begins no batch, until the end. What is in flight still gets settled."""
+        hold = _hold_file(path)
+        try:
+            fcntl.flock(hold, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(hold)
+
     def view(self) -> LedgerView:
         return _view(self._db)
 
@@ -249,7 +262,9 @@ class Ledger:
         """Notes that records are about to be sent, and lie at `offsets` or later."""
         blob = zlib.compress(msgspec.msgpack.encode(entries), 1)
         text = msgspec.json.encode({str(partition): offset for partition, offset in offsets.items()}).decode()
+        fcntl.flock(self._hold, fcntl.LOCK_SH)  # waits while somebody holds the producer
         cursor = self._db.execute("INSERT INTO intents (offsets, entries) VALUES (?, ?)", (text, blob))
+        fcntl.flock(self._hold, fcntl.LOCK_UN)
         return Intent(cursor.lastrowid or 0, dict(offsets), list(entries))
 
     def unsettled(self) -> list[Intent]:
@@ -313,6 +328,10 @@ class Ledger:
             self._db.execute("ROLLBACK")
             raise
         self._db.execute("COMMIT")
+
+
+def _hold_file(path: Path) -> int:
+    return os.open(f"{path}.hold", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 
 def _view(db: sqlite3.Connection) -> LedgerView:

@@ -25,11 +25,13 @@ def build(settings: Settings) -> SparkSession:
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.host": "127.0.0.1",
         "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
         "spark.scheduler.mode": "FAIR",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.execution.arrow.maxBytesPerBatch": str(16 * 1024 * 1024),
         # A worker that was started is kept: it holds the judge and the stores' connections.
         "spark.python.worker.reuse": "true",
+        "spark.python.daemon.module": "spark_jobs.daemon",
         "spark.sql.streaming.minBatchesToRetain": "10",
         "spark.driver.extraJavaOptions": "-XX:+UseSerialGC -XX:TieredStopAtLevel=4 -Duser.timezone=UTC",
         "spark.sql.adaptive.enabled": "false",  # one narrow stage: nothing to adapt

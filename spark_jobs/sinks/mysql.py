@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -159,14 +159,11 @@ class MySQLSink:
     def expire(self, before: Mapping[tuple[str, str], datetime]) -> None:
         """Deletes the rows of tables that are older: (table, column) -> time. Raises Outage."""
         for (table, column), time in before.items():
-            for _ in self._deletions(f"DELETE FROM {table} WHERE {column} < %s LIMIT {ROWS_PER_DELETE}", time):
-                pass
-
-    def _deletions(self, statement: str, time: datetime) -> Iterator[int]:
-        """Runs a bounded DELETE until it finds no more, a transaction each: the writer never waits long."""
-        deleted = ROWS_PER_DELETE
-        while deleted == ROWS_PER_DELETE:
-            with mysql.transaction(self.connection()) as cursor:
-                cursor.execute(statement, (time,))
-                deleted = cursor.rowcount
-            yield deleted
+            deleted = ROWS_PER_DELETE
+            while deleted == ROWS_PER_DELETE:  # in bounded transactions: the undo log stays small
+                with mysql.transaction(self.connection()) as cursor:
+                    cursor.execute(
+                        f"DELETE FROM {table} WHERE {column} < %s LIMIT {ROWS_PER_DELETE}",  # noqa: S608 - names only
+                        (time,),
+                    )
+                    deleted = cursor.rowcount

@@ -1,0 +1,115 @@
+"""The pipeline's own figures, for `make status`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from kafka import KafkaConsumer, TopicPartition
+
+from audit import progress
+from producer.ledger import Ledger
+from settings import Settings
+from spark_jobs.checkpoint import Offsets
+from spark_jobs.source import offsets_of
+from stores import cassandra, mysql
+from stores.kafka import outages
+
+LATENCY_OVER = timedelta(minutes=5)
+FETCH_TIMEOUT_MS = 3000
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Counts are of records since the topic began. Lag is what Kafka has and a query has not done: in records, and
+    the age of the oldest one in seconds. Latency is from the broker to the commit in MySQL, the 95th percentile over
+    the last five minutes, in ms; None without events."""
+
+    acknowledged: int
+    archived: int
+    aggregated: int
+    duplicates: int
+    rejected: int
+    archive_lag: int
+    archive_lag_s: float
+    aggregate_lag: int
+    aggregate_lag_s: float
+    latency_p95_ms: int | None
+
+
+def read(settings: Settings) -> Figures:
+    """The figures of the running stack. Raises Outage."""
+    ledger = Ledger.read(settings.ledger_path) if settings.ledger_path.exists() else None
+    with (
+        cassandra.connected(settings, "reader", settings.domain) as session,
+        mysql.connected(settings, "reader", settings.domain) as connection,
+    ):
+        archive, aggregate = progress.archived(session), progress.aggregated(connection)
+        ends = offsets_of(settings.events_topic, settings, end=True)
+        since = (datetime.now(UTC) - LATENCY_OVER).replace(tzinfo=None)
+        latencies = mysql.query(
+            connection,
+            "SELECT latency_ms, SUM(events) FROM latency_by_minute WHERE minute >= %s GROUP BY latency_ms ORDER BY 1",
+            (since,),
+        )
+    return Figures(
+        acknowledged=ledger.acknowledged if ledger else 0,
+        archived=archive.records - archive.rejected,
+        aggregated=aggregate.aggregated or 0,
+        duplicates=aggregate.duplicates or 0,
+        rejected=aggregate.rejected,
+        archive_lag=archive.lag(ends),
+        archive_lag_s=oldest_s(settings, archive.offsets, ends),
+        aggregate_lag=aggregate.lag(ends),
+        aggregate_lag_s=oldest_s(settings, aggregate.offsets, ends),
+        latency_p95_ms=percentile([(int(ms), int(n)) for ms, n in latencies], 0.95),
+    )
+
+
+def percentile(histogram: list[tuple[int, int]], share: float) -> int | None:
+    """The smallest bucket (upper bound, count; ascending) below which at least this share of the counts lies."""
+    total, below = sum(count for _, count in histogram), 0
+    for bound, count in histogram:
+        below += count
+        if below >= share * total:
+            return bound
+    return None
+
+
+def oldest_s(settings: Settings, offsets: Offsets, ends: Offsets) -> float:
+    """The age in seconds of the oldest record that is waiting; 0 when none is. Raises Outage."""
+    waiting = {
+        TopicPartition(settings.events_topic, partition): offsets.get(partition, 0)
+        for partition, end in ends.items()
+        if end > offsets.get(partition, 0)
+    }
+    if not waiting:
+        return 0.0
+    with outages():
+        consumer = KafkaConsumer(bootstrap_servers=settings.kafka, enable_auto_commit=False)
+        try:
+            consumer.assign(list(waiting))
+            for partition, offset in waiting.items():
+                consumer.seek(partition, offset)
+            fetched = consumer.poll(timeout_ms=FETCH_TIMEOUT_MS, max_records=len(waiting))
+        finally:
+            consumer.close()
+    times = [record.timestamp / 1000 for records in fetched.values() for record in records[:1]]
+    return max((datetime.now(UTC).timestamp() - time for time in times), default=0.0)
+
+
+def table(figures: Figures) -> str:
+    """The figures as lines for people."""
+    latency = "-" if figures.latency_p95_ms is None else f"{figures.latency_p95_ms / 1000:.1f} s"
+    return "\n".join(
+        [
+            f"acknowledged  {figures.acknowledged:>13,}  records, by the producer's ledger",
+            f"archived      {figures.archived:>13,}  events in Cassandra, duplicates written over each other",
+            f"aggregated    {figures.aggregated:>13,}  events in MySQL",
+            f"duplicates    {figures.duplicates:>13,}  dropped",
+            f"rejected      {figures.rejected:>13,}  in the dead letter",
+            f"archive lag   {figures.archive_lag:>13,}  records wait, the oldest for {figures.archive_lag_s:.1f} s",
+            f"aggregate lag {figures.aggregate_lag:>13,}  records wait, the oldest for {figures.aggregate_lag_s:.1f} s",
+            f"latency p95   {latency:>13}  from the broker to MySQL, over the last 5 minutes",
+        ]
+    )

@@ -1,0 +1,59 @@
+"""Where the pipeline is: what Kafka has, and how far each query got."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from cassandra.cluster import Session
+from mysql.connector.abstracts import MySQLConnectionAbstract
+
+from spark_jobs.checkpoint import Offsets, from_json
+from stores import cassandra, mysql
+
+
+@dataclass(frozen=True)
+class Reached:
+    """How far a query got: `offsets` is the next offset of each partition, the counts are of all records so far.
+
+    `duplicates` are None for the archive, which does not tell them from other events.
+    """
+
+    offsets: Offsets
+    records: int
+    rejected: int
+    committed_at: datetime
+    aggregated: int | None = None
+    duplicates: int | None = None
+
+    def lag(self, ends: Offsets) -> int:
+        """Records in Kafka, whose ends are given, that the query has not done yet."""
+        return sum(end - self.offsets.get(partition, 0) for partition, end in ends.items())
+
+    def passed(self, ends: Offsets) -> bool:
+        return all(self.offsets.get(partition, 0) >= end for partition, end in ends.items())
+
+
+NOTHING = Reached({}, 0, 0, datetime.fromtimestamp(0, UTC))
+
+
+def archived(session: Session) -> Reached:
+    """How far the archive got. Raises Outage."""
+    with cassandra.outages():
+        row = session.execute("SELECT * FROM checkpoints WHERE query = 'archive'").one()
+    if row is None:
+        return NOTHING
+    return Reached(from_json(row.offsets), row.records, row.rejected, row.committed_at.replace(tzinfo=UTC))
+
+
+def aggregated(connection: MySQLConnectionAbstract) -> Reached:
+    """How far the aggregates got. Raises Outage."""
+    rows = mysql.query(
+        connection,
+        "SELECT offsets, records, rejected, committed_at, aggregated, duplicates FROM checkpoints "
+        "WHERE query = 'aggregate'",
+    )
+    if not rows:
+        return NOTHING
+    offsets, records, rejected, committed_at, events, duplicates = rows[0]
+    return Reached(from_json(offsets), records, rejected, committed_at.replace(tzinfo=UTC), events, duplicates)

@@ -1,0 +1,258 @@
+"""Compares what the producer's ledger says was acknowledged with what is in Cassandra, MySQL and the dead letter.
+
+The producer is held for a moment, so that nothing moves: it waits, it loses nothing, and goes on afterwards. The
+comparison is per minute and event name, to the cent, and not only in sums, where two errors could cancel out.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from cassandra.cluster import Session
+from cassandra.concurrent import execute_concurrent_with_args
+from mysql.connector.abstracts import MySQLConnectionAbstract
+
+from audit import progress
+from audit.progress import Reached
+from producer.ledger import Ledger, LedgerView
+from settings import Settings
+from spark_jobs.sinks.cassandra import SHARDS
+from spark_jobs.sinks.dead_letter import addresses
+from spark_jobs.source import offsets_of
+from stores import cassandra, mysql
+
+log = logging.getLogger(__name__)
+
+DEADLINE_S = 120.0
+LOOK_EVERY_S = 0.25
+REPORT_EVERY_S = 5.0
+QUERIES_IN_FLIGHT = 64
+SHOWN = 10
+
+ByMinute = Mapping[tuple[datetime, str], tuple[int, int]]
+
+
+class NotCaughtUp(RuntimeError):  # noqa: N818 - it says what happened
+    """The pipeline did not pass what the ledger holds in time."""
+
+
+@dataclass
+class Verdict:
+    """What was compared: the figures of the line that is printed, and every difference in words."""
+
+    acknowledged: int
+    archived: int
+    aggregated: int
+    duplicates_dropped: int
+    rejected: int
+    revenue_cents_off: int
+    differences: list[str] = field(default_factory=list)
+
+    @property
+    def exact(self) -> bool:
+        return not self.differences and self.revenue_cents_off == 0
+
+    def __str__(self) -> str:
+        return (
+            f"verify: acknowledged={self.acknowledged} archived={self.archived} aggregated={self.aggregated} "
+            f"duplicates_dropped={self.duplicates_dropped} rejected={self.rejected} "
+            f"revenue_cents_off={self.revenue_cents_off}"
+        )
+
+
+def verify(settings: Settings, deadline_s: float = DEADLINE_S) -> Verdict:
+    """Holds the producer, waits until the pipeline passed what the ledger holds, and compares.
+
+    Raises NotCaughtUp after `deadline_s` seconds without, and Outage when a store is away.
+    """
+    Ledger.read(settings.ledger_path)  # raises where there is none, before anything is held
+    with (
+        Ledger.held(settings.ledger_path),
+        cassandra.connected(settings, "reader", settings.domain) as session,
+        mysql.connected(settings, "reader", settings.domain) as connection,
+    ):
+        until = time.monotonic() + deadline_s
+        ledger = settled(settings, until)
+        reached = wait(settings, session, connection, until)
+        return compare(settings, ledger, reached, session, connection)
+
+
+def settled(settings: Settings, until: float) -> LedgerView:
+    """The ledger, once the held producer has settled what it has in flight."""
+    while (ledger := Ledger.read(settings.ledger_path)).unsettled:
+        if time.monotonic() > until:
+            raise NotCaughtUp(
+                "the producer has records in flight and does not settle them: a stopped one does at its next start, "
+                "see 'make logs S=producer'"
+            )
+        time.sleep(LOOK_EVERY_S)
+    return ledger
+
+
+def wait(settings: Settings, session: Session, connection: MySQLConnectionAbstract, until: float) -> Reached:
+    """Waits until both queries have passed all that Kafka has; returns how far the aggregates got."""
+    ends = offsets_of(settings.events_topic, settings, end=True)
+    report_at = time.monotonic() + REPORT_EVERY_S
+    while True:
+        archive, aggregate = progress.archived(session), progress.aggregated(connection)
+        if archive.passed(ends) and aggregate.passed(ends):
+            return aggregate
+        behind = f"the archive is {archive.lag(ends)} and the aggregates are {aggregate.lag(ends)} records behind"
+        if time.monotonic() > until:
+            raise NotCaughtUp(f"{behind}, and time is up: see 'make status' and 'make logs S=spark'")
+        if time.monotonic() > report_at:
+            log.info("waiting: %s", behind)
+            report_at += REPORT_EVERY_S
+        time.sleep(LOOK_EVERY_S)
+
+
+def compare(
+    settings: Settings,
+    ledger: LedgerView,
+    aggregate: Reached,
+    session: Session,
+    connection: MySQLConnectionAbstract,
+) -> Verdict:
+    """Compares the ledger with both stores, while nothing moves."""
+    expected = ledger_by_minute(ledger)
+    since = datetime.now(UTC) - timedelta(days=settings.mysql_retention_days) + timedelta(hours=1)
+    stored = mysql_by_minute(connection)
+    rejected = addresses(settings)
+    archived = archived_by_minute(session, {minute for minute, _ in expected})
+    verdict = Verdict(
+        acknowledged=ledger.acknowledged,
+        archived=archived.total(),
+        aggregated=aggregate.aggregated or 0,
+        duplicates_dropped=aggregate.duplicates or 0,
+        rejected=len(rejected),
+        revenue_cents_off=cents_off(expected, stored, since),
+    )
+    verdict.differences = [
+        *totals(ledger, verdict, aggregate),
+        *unequal("events in MySQL's events_by_minute", recent(expected, since), recent(stored, since)),
+        *unequal("events in Cassandra", per_minute(expected), {m: n for m, n in archived.items() if n}),
+        *tables_agree(connection, since),
+        *orders_in_cassandra(session, ledger),
+    ]
+    return verdict
+
+
+def ledger_by_minute(ledger: LedgerView) -> dict[tuple[datetime, str], tuple[int, int]]:
+    """(minute, event name) -> (events, revenue in cents), as the ledger has it."""
+    return {
+        (datetime.fromtimestamp(minute, UTC), name): (events, cents)
+        for minute, name, events, cents in ledger.events_by_minute()
+    }
+
+
+def mysql_by_minute(connection: MySQLConnectionAbstract) -> dict[tuple[datetime, str], tuple[int, int]]:
+    """(minute, event name) -> (events, revenue in cents), as MySQL has it."""
+    rows = mysql.query(connection, "SELECT minute, event_name, events, revenue_cents FROM events_by_minute")
+    return {(minute.replace(tzinfo=UTC), name): (events, cents) for minute, name, events, cents in rows}
+
+
+def archived_by_minute(session: Session, minutes: Iterable[datetime]) -> Counter[datetime]:
+    """Minute -> events in Cassandra, counted one by one."""
+    keys = [(minute, shard) for minute in sorted(minutes) for shard in range(SHARDS)]
+    with cassandra.outages():
+        count = session.prepare("SELECT count(*) FROM events WHERE minute = ? AND shard = ?")
+        results = execute_concurrent_with_args(session, count, keys, concurrency=QUERIES_IN_FLIGHT)
+    found: Counter[datetime] = Counter()
+    for (minute, _), (_, rows) in zip(keys, results, strict=True):
+        found[minute] += rows.one().count
+    return found
+
+
+def per_minute(expected: ByMinute) -> Counter[datetime]:
+    counted: Counter[datetime] = Counter()
+    for (minute, _), (events, _) in expected.items():
+        counted[minute] += events
+    return counted
+
+
+def recent(by_minute: ByMinute, since: datetime) -> ByMinute:
+    """What MySQL's retention still keeps."""
+    return {key: value for key, value in by_minute.items() if key[0] >= since}
+
+
+def cents_off(expected: ByMinute, stored: ByMinute, since: datetime) -> int:
+    """The sum of all differences in revenue, each taken as positive."""
+    keys = recent({**expected, **stored}, since)
+    return sum(abs(expected.get(key, (0, 0))[1] - stored.get(key, (0, 0))[1]) for key in keys)
+
+
+def unequal(what: str, expected: Mapping, found: Mapping) -> list[str]:
+    """The differences between two mappings in words, the first few and how many there are."""
+    keys = [key for key in {**expected, **found} if expected.get(key) != found.get(key)]
+    words = [f"{what}: {key} has {found.get(key)}, the ledger {expected.get(key)}" for key in keys[:SHOWN]]
+    return [*words, *([f"{what}: {len(keys) - SHOWN} more differences"] if len(keys) > SHOWN else [])]
+
+
+def totals(ledger: LedgerView, verdict: Verdict, aggregate: Reached) -> list[str]:
+    """Differences in the totals."""
+    events = ledger.acknowledged - ledger.duplicates - ledger.malformed
+    wanted = {
+        "archived": (events, verdict.archived),
+        "aggregated": (events, verdict.aggregated),
+        "duplicates dropped": (ledger.duplicates, verdict.duplicates_dropped),
+        "rejected, in the dead letter": (ledger.malformed, verdict.rejected),
+        "rejected, in MySQL": (ledger.malformed, aggregate.rejected),
+        "records": (ledger.acknowledged, aggregate.records),
+    }
+    return [f"{what}: {found}, the ledger has {due}" for what, (due, found) in wanted.items() if due != found]
+
+
+def tables_agree(connection: MySQLConnectionAbstract, since: datetime) -> list[str]:
+    """Differences between MySQL's tables: each is merged on its own, so each must have the same sums."""
+    sums = {
+        "events": (by_minute("events_by_minute", "events"), by_minute("sales_by_minute", "events")),
+        "orders": (
+            by_minute("events_by_minute", "events", "event_name = 'purchase'"),
+            by_minute("sales_by_minute", "orders"),
+        ),
+        "revenue": (by_minute("events_by_minute", "revenue_cents"), by_minute("sales_by_minute", "revenue_cents")),
+        "whole orders": (
+            by_minute("sales_by_minute", "revenue_cents"),
+            by_minute("sales_by_minute", "order_value_cents"),
+        ),
+        "units": (by_minute("sales_by_minute", "units"), by_minute("items_by_minute", "units")),
+        "revenue by item": (
+            by_minute("sales_by_minute", "revenue_cents"),
+            by_minute("items_by_minute", "revenue_cents"),
+        ),
+    }
+    start = since.replace(tzinfo=None, second=0, microsecond=0)
+    found = []
+    for what, statements in sums.items():
+        first, second = ({row[0]: row[1:] for row in mysql.query(connection, sql, (start,))} for sql in statements)
+        found += unequal(f"{what} by two tables", first, second)
+    return found
+
+
+def by_minute(table: str, column: str, condition: str = "TRUE") -> str:
+    """The sums of a column by minute, without the minutes in which it is 0."""
+    return (
+        f"SELECT minute, SUM({column}) FROM {table} WHERE minute >= %s AND {condition} "  # noqa: S608 - no data in it
+        f"GROUP BY minute HAVING SUM({column}) <> 0"
+    )
+
+
+def orders_in_cassandra(session: Session, ledger: LedgerView) -> list[str]:
+    """Differences in the purchases' number and value, added up from the payloads as they were received."""
+    orders = cents = 0
+    with cassandra.outages():
+        for row in session.execute("SELECT payload FROM events_by_order"):
+            event = json.loads(row.payload)
+            if event["event_name"] == "purchase":
+                orders, cents = orders + 1, cents + event["reporting_value"]
+    wanted = {
+        "purchases in Cassandra": (ledger.purchases, orders),
+        "their cents": (ledger.revenue_cents, cents),
+    }
+    return [f"{what}: {found}, the ledger has {due}" for what, (due, found) in wanted.items() if due != found]

@@ -1,0 +1,16 @@
+"""The process from which Spark forks its Python workers, with the heavy modules imported once for all of them.
+
+Polars is left to the workers: a fork must not inherit its thread pool.
+"""
+
+from __future__ import annotations
+
+import cassandra.cluster  # noqa: F401
+import pandas  # noqa: F401
+import pyarrow  # noqa: F401
+from pyspark.daemon import manager
+
+import contracts  # noqa: F401
+
+if __name__ == "__main__":
+    manager()
