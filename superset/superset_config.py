@@ -60,13 +60,13 @@ CACHE_CONFIG = {"CACHE_TYPE": "NullCache"}
 DATA_CACHE_CONFIG = {"CACHE_TYPE": "NullCache"}
 
 # Superset's SQL parser turns DATE_ADD(DATE(x), ...) into DATE_ADD(x, ...), which counts the time of day twice.
-# With CAST in place of DATE() its grains below a day are right.
+# It also turns DIV into a division that rounds. With CAST and FLOOR the grains below a day are right.
 TIME_GRAIN_ADDON_EXPRESSIONS = {
     "mysql": {
         "PT1S": "DATE_ADD(CAST({col} AS DATE), INTERVAL TIME_TO_SEC({col}) SECOND)",
-        "PT1M": "DATE_ADD(CAST({col} AS DATE), INTERVAL TIME_TO_SEC({col}) DIV 60 MINUTE)",
-        "PT5M": "DATE_ADD(CAST({col} AS DATE), INTERVAL TIME_TO_SEC({col}) DIV 300 * 5 MINUTE)",
-        "PT15M": "DATE_ADD(CAST({col} AS DATE), INTERVAL TIME_TO_SEC({col}) DIV 900 * 15 MINUTE)",
+        "PT1M": "DATE_ADD(CAST({col} AS DATE), INTERVAL FLOOR(TIME_TO_SEC({col}) / 60) MINUTE)",
+        "PT5M": "DATE_ADD(CAST({col} AS DATE), INTERVAL FLOOR(TIME_TO_SEC({col}) / 300) * 5 MINUTE)",
+        "PT15M": "DATE_ADD(CAST({col} AS DATE), INTERVAL FLOOR(TIME_TO_SEC({col}) / 900) * 15 MINUTE)",
         "PT1H": "DATE_ADD(CAST({col} AS DATE), INTERVAL HOUR({col}) HOUR)",
     }
 }
