@@ -7,6 +7,7 @@ from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
+import yaml
 from open_data_contract_standard.model import (
     CustomProperty,
     OpenDataContractStandard,
@@ -103,7 +104,7 @@ def parse(text: str, where: str) -> Contract:
     """The contract in `text`; `where` names it in errors. Raises ContractError."""
     try:
         document = OpenDataContractStandard.from_string(text)
-    except ValidationError as error:
+    except (ValidationError, yaml.YAMLError) as error:
         raise ContractError(f"{where} is not an Open Data Contract: {error}") from None
     if not document.schema_ or not document.schema_[0].properties:
         raise ContractError(f"{where} has no schema with properties")

@@ -1,0 +1,54 @@
+"""Contracts: read from the standard's form, refused where the stack can't work with them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+import contracts
+from contracts.contract import FOLDER, parse
+
+TEXT = (FOLDER / "ecommerce.yaml").read_text()
+
+
+@pytest.mark.parametrize("domain", [path.stem for path in FOLDER.glob("*.yaml")])
+def test_every_domain_has_a_contract_that_describes_every_field(domain: str) -> None:
+    contract = contracts.load(domain)
+    fields = [*contract.fields, *(item for field in contract.fields for item in field.items)]
+    assert all(field.description for field in fields)
+    assert all(field.unit for field in fields if field.type == "integer" and field.name not in UNITLESS)
+    assert all(expectation.description for expectation in contract.expectations)
+
+
+UNITLESS = ("schema_version", "quantity")
+
+
+def test_the_shops_contract() -> None:
+    contract = contracts.load("ecommerce")
+    fields = {field.name: field for field in contract.fields}
+    assert fields["event_id"].type == "uuid"
+    assert fields["value"].unit == "minor units of currency"
+    assert "payment_failed" in fields["event_name"].allowed
+    assert {item.name for item in fields["items"].items} >= {"item_id", "price", "quantity", "reporting_value"}
+    assert contract.max_late == timedelta(hours=2)
+
+
+def test_a_domain_without_one() -> None:
+    with pytest.raises(contracts.ContractError, match=r"no contract for 'nope'; there are: .*ecommerce"):
+        contracts.load("nope")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("logicalType: timestamp", "logicalType: moment", "moment"),
+        ("value: drop}", "value: ignore}", "keep, drop, fail"),
+        ("maxLateMinutes, value: 120", "maxLateMinutes, value: soon", "maxLateMinutes"),
+        ("name: value_is_sum_of_items", "name: order_has_items", "share a name"),
+        ("kind: DataContract", "kind: [", "Open Data Contract"),
+    ],
+)
+def test_what_it_refuses(old: str, new: str, message: str) -> None:
+    with pytest.raises(contracts.ContractError, match=message):
+        parse(TEXT.replace(old, new, 1), "test.yaml")

@@ -1,0 +1,107 @@
+"""The judge: what is a good event, and why another is not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+import contracts
+from contracts import ContractError, Expectation
+from spark_jobs import domains
+from spark_jobs.judge import MAX_RECORD_BYTES, ContractViolation, Judge
+from tests.unit.events import appended, encoded, good_event
+
+CASES = yaml.safe_load((Path(__file__).parents[1] / "cases" / "judge.yaml").read_text())
+CONTRACT = contracts.load("ecommerce")
+JUDGE = domains.judge("ecommerce", [field.name for field in CONTRACT.fields])
+
+
+def record(case: dict) -> bytes | None:
+    if "bytes" in case:
+        return bytes.fromhex(case["bytes"])
+    if "value" in case:
+        return None if case["value"] is None else (case["value"] * case.get("repeat", 1)).encode()
+    return encoded(good_event(case.get("minutes", 0), case.get("item"), **case.get("set", {})))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
+def test_case(case: dict) -> None:
+    verdict = JUDGE.judge([record(case)], appended(1)).row(0, named=True)
+    assert verdict["reject"] == case.get("reject")
+    if case.get("reject"):
+        assert verdict["reject_detail"]
+        assert all(verdict[field.name] is None for field in CONTRACT.fields)
+    else:
+        assert verdict["failed"] == case.get("failed", [])
+
+
+def test_records_are_judged_together_as_they_are_alone() -> None:
+    records = [record(case) for case in CASES]
+    together = JUDGE.judge(records, appended(len(records)))
+    alone = pl.concat(JUDGE.judge([one], appended(1)) for one in records)
+    assert together.equals(alone)
+    assert dict(together.schema) == JUDGE.schema
+
+
+def test_no_record_at_all() -> None:
+    assert dict(JUDGE.judge([], appended(0)).schema) == JUDGE.schema
+
+
+def test_too_large() -> None:
+    fits = encoded(good_event())
+    padded = fits[:-1] + b" " * (MAX_RECORD_BYTES - len(fits)) + b"}"
+    verdicts = JUDGE.judge([padded, padded + b" "], appended(2))
+    assert verdicts["reject"].to_list() == [None, "too_large"]
+
+
+def test_columns_are_those_asked_for_and_the_verdict_is_the_same() -> None:
+    records = [record(case) for case in CASES]
+    few = domains.judge("ecommerce", ["event_id"]).judge(records, appended(len(records)))
+    assert few.equals(JUDGE.judge(records, appended(len(records))).select(few.columns))
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_get_a_verdict(value: bytes) -> None:
+    assert JUDGE.judge([value], appended(1))["reject"][0] is not None
+
+
+@given(st.data())
+def test_a_damaged_event_gets_a_verdict(data: st.DataObject) -> None:
+    event = bytearray(encoded(good_event()))
+    for _ in range(data.draw(st.integers(1, 8))):
+        event[data.draw(st.integers(0, len(event) - 1))] = data.draw(st.integers(0, 255))
+    verdict = JUDGE.judge([bytes(event)], appended(1))
+    assert verdict.height == 1
+
+
+def with_expectation(sql: str, action: str) -> Judge:
+    expectation = Expectation("extra", sql, action, "An extra one")
+    module = domains.load("ecommerce")
+    changed = replace(CONTRACT, expectations=(*CONTRACT.expectations, expectation))
+    return Judge(changed, module.COLUMNS, module.DERIVED)
+
+
+def test_fail_stops_and_names_the_record() -> None:
+    judge = with_expectation("country <> 'FR'", "fail")
+    records = [encoded(good_event()), b"{", encoded(good_event(country="FR"))]
+    with pytest.raises(ContractViolation, match=r"extra .*country <> 'FR'.*fail") as violation:
+        judge.judge(records, appended(3))
+    assert violation.value.row == 2
+
+
+def test_drop_rejects_where_false_and_passes_where_null() -> None:
+    judge = with_expectation("region = 'Bavaria'", "drop")
+    records = [encoded(good_event(region=region)) for region in ("Bavaria", "Saxony", None)]
+    assert judge.judge(records, appended(3))["reject"].to_list() == [None, "expectation:extra", None]
+
+
+@pytest.mark.parametrize("sql", ["no_such_field = 1", "value", "value >", "value = 'text' AND"])
+def test_an_expectation_that_can_not_be_evaluated_is_refused(sql: str) -> None:
+    with pytest.raises(ContractError, match="extra"):
+        with_expectation(sql, "drop")

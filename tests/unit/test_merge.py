@@ -1,0 +1,72 @@
+"""Merge rules: the order and the grouping of what is merged never matter."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spark_jobs.merge import Table, combine, table, upsert
+
+START = datetime(2026, 3, 14)
+ROWS = st.fixed_dictionaries(
+    {
+        "key": st.sampled_from(["a", "b"]),
+        "n": st.integers(-5, 5),
+        "seen": st.integers(0, 3).map(lambda s: START + timedelta(seconds=s)),
+        "top": st.integers(0, 5),
+        "name": st.sampled_from(["x", "y", "z"]),
+    }
+)
+
+
+@table(key=("key",), sum=("n",), minimum=("seen",), maximum=("top",), first={"name": "seen"})
+def example(events: pl.DataFrame) -> pl.DataFrame:
+    return events
+
+
+def frame(rows: list[dict]) -> pl.DataFrame:
+    schema = {"key": pl.String, "n": pl.Int64, "seen": pl.Datetime("us"), "top": pl.Int64, "name": pl.String}
+    return pl.DataFrame(rows, schema=schema)
+
+
+def merged(rows: pl.DataFrame) -> list[tuple]:
+    return combine(example, rows).sort("key").rows()
+
+
+@given(st.lists(ROWS, max_size=12), st.randoms(), st.integers(0, 12))
+def test_order_and_grouping_do_not_matter(rows: list[dict], random, cut: int) -> None:
+    expected = merged(frame(rows))
+    random.shuffle(rows)
+    parts = [combine(example, frame(part)) for part in (rows[:cut], rows[cut:])]
+    assert merged(pl.concat(parts)) == expected
+    assert combine(example, frame(rows)).columns == list(example.columns)
+
+
+@given(st.lists(ROWS, min_size=1, max_size=12))
+def test_rules_are_what_their_names_say(rows: list[dict]) -> None:
+    for key, n, seen, top, name in merged(frame(rows)):
+        mine = [row for row in rows if row["key"] == key]
+        assert n == sum(row["n"] for row in mine)
+        assert seen == min(row["seen"] for row in mine)
+        assert top == max(row["top"] for row in mine)
+        assert name == min((row["seen"], row["name"]) for row in mine)[1]
+
+
+def test_first_is_decided_before_its_time_is_lowered() -> None:
+    statement = upsert(example, 2, into="other")
+    assert statement.startswith("INSERT INTO other (key, n, seen, top, name) VALUES (%s, %s, %s, %s, %s), (")
+    assert statement.index("name = IF(new.seen < other.seen") < statement.index("seen = LEAST(")
+
+
+def test_first_needs_its_time_among_the_minima() -> None:
+    with pytest.raises(ValueError, match="last"):
+        table(key=("key",), first={"name": "last"})(example.rows)
+
+
+def test_a_table_is_named_like_its_function() -> None:
+    assert isinstance(example, Table)
+    assert example.name == "example"
