@@ -47,7 +47,7 @@ class Settings:
     kafka_host: str = "127.0.0.1"
     kafka_port: int = 19092
     kafka_controller_port: int = 19093
-    kafka_partitions: int = 4
+    kafka_partitions: int = 2
     kafka_heap: str = "320m"
     kafka_retention_hours: int = 72
 

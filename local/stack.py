@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import threading
@@ -34,6 +34,8 @@ DEAD = ("FATAL", "EXITED", "STOPPED")
 
 @dataclass(frozen=True)
 class ServiceStatus:
+    """`memory_bytes` is resident memory of all its processes, pages that they share counted once."""
+
     name: str
     state: str
     memory_bytes: int
@@ -103,12 +105,10 @@ class Stack:
 
     def kill(self, name: str) -> None:
         """SIGKILL to the service and all its children at once, as a crash would; supervisord starts it again."""
-        processes = self._tree(name)
+        processes = self.processes(name)
         for process in processes:
-            try:
-                process.send_signal(signal.SIGKILL)
-            except psutil.NoSuchProcess:
-                continue
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
         psutil.wait_procs(processes, timeout=10)
 
     def restart(self, *names: str) -> None:
@@ -149,14 +149,10 @@ class Stack:
 
     def down(self) -> None:
         """Stops everything, those who use the servers first, and the supervisor; keeps the data."""
-        pid = self.supervisor.pid()
-        if pid is None:
-            return
-        self.stop(*(name for name in SERVICES if name not in SERVERS))
-        self.stop(*SERVERS)
-        daemon = psutil.Process(pid)
-        self.supervisor.call("shutdown")
-        daemon.wait(timeout=30)
+        if self.supervisor.pid() is not None:
+            self.stop(*(name for name in SERVICES if name not in SERVERS))
+            self.stop(*SERVERS)
+        self.supervisor.kill_all()
 
     def remove(self) -> None:
         """Stops everything and removes the state folder with all data."""
@@ -167,8 +163,8 @@ class Stack:
         """supervisord's word for the service's state; STOPPED when nothing is known of it."""
         return self.supervisor.states().get(name, {}).get("statename", "STOPPED")
 
-    def _tree(self, name: str) -> list[psutil.Process]:
-        """The service's process and all below it."""
+    def processes(self, name: str) -> list[psutil.Process]:
+        """The service's process and all below it; none when it does not run."""
         pid = self.supervisor.states().get(name, {}).get("pid")
         if not pid:
             return []
@@ -183,11 +179,9 @@ class Stack:
         rows = []
         for name, make in SERVICES.items():
             memory_bytes = 0
-            for process in self._tree(name):
-                try:
-                    memory_bytes += process.memory_info().rss
-                except psutil.NoSuchProcess:
-                    continue
+            for process in self.processes(name):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    memory_bytes += process.memory_full_info().pss
             address = make(self.settings).address
             rows.append(ServiceStatus(name, self.state(name), memory_bytes, address))
         return rows

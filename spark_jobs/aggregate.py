@@ -25,7 +25,7 @@ from spark_jobs.merge import Table, combine
 from spark_jobs.pipeline_tables import arrivals, expectations_by_minute, rejects_by_minute
 from spark_jobs.seen import SeenIds, by_minute
 from spark_jobs.sinks.mysql import QUERY, Batch, MySQLSink, now
-from spark_jobs.source import JUDGED, every, judge_slices, offsets_of, records, shortened
+from spark_jobs.source import JUDGED, judge_slices, offsets_of, records, shortened, trigger
 from stores.outage import Outage, patiently
 
 log = logging.getLogger(__name__)
@@ -73,8 +73,8 @@ class Aggregate:
         self.checkpoint_id = ""
         self.expired_at = now()
 
-    def start(self, spark: SparkSession) -> StreamingQuery:
-        """Starts the query where the store is. Raises CheckpointRefused."""
+    def start(self, spark: SparkSession, once: bool = False) -> StreamingQuery:
+        """Starts the query where the store is; `once`: it ends when it has all there is. Raises CheckpointRefused."""
         stored = patiently(self.sink.progress, "MySQL")
         self.checkpoint.check(QUERY, stored)
         if stored is None:
@@ -89,7 +89,7 @@ class Aggregate:
             .writeStream.queryName(QUERY)
             .foreachBatch(self.merge)
             .option("checkpointLocation", self.checkpoint.spark_folder)
-            .trigger(**every(self.settings))
+            .trigger(**trigger(self.settings, once))
             .start()
         )
 

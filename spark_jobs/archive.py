@@ -23,7 +23,7 @@ from spark_jobs import domains
 from spark_jobs.checkpoint import Checkpoint, Progress, from_json, records_between, to_json
 from spark_jobs.sinks import cassandra as cassandra_sink
 from spark_jobs.sinks import dead_letter
-from spark_jobs.source import every, judged, offsets_of, records, worker_judge
+from spark_jobs.source import judged, offsets_of, records, trigger, worker_judge
 from stores import cassandra
 from stores.outage import Outage, patiently
 
@@ -114,7 +114,7 @@ class Archive:
             .writeStream.queryName(QUERY)
             .foreachBatch(self.write)
             .option("checkpointLocation", self.checkpoint.spark_folder)
-            .trigger(**({"availableNow": True} if once else every(self.settings)))
+            .trigger(**trigger(self.settings, once))
             .start()
         )
 

@@ -20,6 +20,7 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 
 import contracts
+from producer.ledger import Ledger
 from settings import Settings
 from spark_jobs import aggregate, archive, domains, session
 from spark_jobs.archive import Archive
@@ -41,18 +42,64 @@ BESIDE = "__rebuild"
 Partition = tuple[datetime, int]
 
 
+class Differs(RuntimeError):  # noqa: N818 - it says what was found
+    """The tables are not what a recomputation gives; the message says which and by how many rows."""
+
+
 def run(settings: Settings) -> None:
     """Rebuilds the domain's tables; raises CheckpointRefused while the job runs."""
-    with only_one(settings):
-        spark = session.build(settings)
-        try:
-            upto = complete_archive(settings, spark)
-            with mysql.connected(settings, "root", settings.domain) as connection:
-                tables = recompute(settings, spark, connection, upto)
-                swap(settings, connection, tables)
-        finally:
-            spark.stop()
-    log.info("rebuilt; 'make up' goes on from here")
+    with only_one(settings), session.running(settings) as spark:
+        upto = complete_archive(settings, spark)
+        with mysql.connected(settings, "root", settings.domain) as connection:
+            swap(settings, connection, recompute(settings, spark, connection, upto))
+    log.info("rebuilt: the stream goes on from here")
+
+
+def check(settings: Settings) -> None:
+    """Recomputes the tables and compares them with those that the stream made, row by row; changes nothing.
+
+    Raises Differs, and CheckpointRefused while the job runs.
+    """
+    with only_one(settings), Ledger.held(settings.ledger_path), session.running(settings) as spark:
+        upto = complete_archive(settings, spark)
+        aggregate.Aggregate(settings).start(spark, once=True).awaitTermination()
+        with mysql.connected(settings, "root", settings.domain) as connection:
+            names = recompute(settings, spark, connection, upto)
+            try:
+                found = differences(settings, connection)
+            finally:
+                discard(connection, names)
+    if found:
+        raise Differs("; ".join(found))
+    log.info("every row of every table is what the recomputation gives")
+
+
+def differences(settings: Settings, connection: Any) -> list[str]:
+    """How the tables differ from the recomputed ones, as far back as retention keeps both whole."""
+    since = (now() - timedelta(days=settings.mysql_retention_days) + timedelta(hours=1)).replace(
+        second=0, microsecond=0
+    )
+    found = []
+    for table in (*aggregate.domain_tables(settings.domain), rejects_by_minute):
+        columns, recent = ", ".join(table.columns), f"WHERE {table.expires_by} >= %s"
+        streamed = f"SELECT {columns} FROM {table.name} {recent}"  # noqa: S608 - names only, here and below
+        recomputed = f"SELECT {columns} FROM {table.name}{BESIDE} {recent}"  # noqa: S608
+        for what, left, right in (("only in", streamed, recomputed), ("missing in", recomputed, streamed)):
+            [(rows,)] = mysql.query(
+                connection,
+                f"SELECT COUNT(*) FROM (({left}) EXCEPT ({right})) AS difference",  # noqa: S608
+                (since, since),
+            )
+            if rows:
+                found.append(f"{rows} rows {what} {table.name}")
+    return found
+
+
+def discard(connection: Any, names: Sequence[str]) -> None:
+    """Drops the recomputed tables."""
+    with mysql.transaction(connection) as cursor:
+        for name in names:
+            cursor.execute(f"DROP TABLE IF EXISTS {name}{BESIDE}")
 
 
 def complete_archive(settings: Settings, spark: SparkSession) -> Offsets:
@@ -113,9 +160,9 @@ def recompute(settings: Settings, spark: SparkSession, connection: Any, upto: Of
     """Computes the tables anew, beside the old ones; returns the old ones' names, all but the pipeline's history."""
     tables: tuple[Table, ...] = (*aggregate.domain_tables(settings.domain), rejects_by_minute)
     names = [*(table.name for table in tables), "seen_ids", "checkpoints"]
+    discard(connection, names)
     with mysql.transaction(connection) as cursor:
         for name in names:
-            cursor.execute(f"DROP TABLE IF EXISTS {name}{BESIDE}")
             cursor.execute(f"CREATE TABLE {name}{BESIDE} LIKE {name}")
     contract = contracts.load(settings.domain)
     ids_from = now() - contract.max_late - contract.max_future - timedelta(minutes=1)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from pyspark.sql import SparkSession
 
@@ -14,7 +16,7 @@ MORE_THREADS_THAN_PARTITIONS = 2
 
 
 def build(settings: Settings) -> SparkSession:
-    """A session that runs both queries side by side; times are UTC. The master is local unless SPARK_MASTER says."""
+    """A session that runs both queries side by side; times are UTC."""
     os.environ["PYSPARK_PYTHON"] = sys.executable  # workers of the same virtual environment
     os.environ["PYTHONPATH"] = str(ROOT)
     jars = ",".join(str(jar) for jar in sorted((INSTALL / "jars" / "spark").glob("*.jar")))
@@ -45,3 +47,13 @@ def build(settings: Settings) -> SparkSession:
     spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel("WARN")
     return spark
+
+
+@contextmanager
+def running(settings: Settings) -> Iterator[SparkSession]:
+    """A session that is stopped at the end; see `build`."""
+    spark = build(settings)
+    try:
+        yield spark
+    finally:
+        spark.stop()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import cache
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
@@ -91,6 +92,6 @@ def offsets_of(topic: str, settings: Settings, end: bool = False) -> Offsets:
             consumer.close()
 
 
-def every(settings: Settings) -> dict[str, str]:
-    """The trigger of both queries, as DataStreamWriter.trigger takes it."""
-    return {"processingTime": f"{settings.spark_trigger_ms} milliseconds"}
+def trigger(settings: Settings, once: bool) -> dict[str, Any]:
+    """The trigger of both queries, as DataStreamWriter.trigger takes it; `once` ends when all there is was done."""
+    return {"availableNow": True} if once else {"processingTime": f"{settings.spark_trigger_ms} milliseconds"}

@@ -23,14 +23,16 @@ def text_of(time: datetime) -> str:
     return time.isoformat().replace("+00:00", "Z")
 
 
-def good_event(minutes: float = 0, item: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
-    """A good event that occurred `minutes` after APPENDED_AT; a change to None removes the field."""
+def good_event(
+    minutes: float = 0, item: dict[str, Any] | None = None, at: datetime = APPENDED_AT, **changes: Any
+) -> dict[str, Any]:
+    """A good event that occurred `minutes` after `at`; a change to None removes the field."""
     event = {
         "event_id": "0b3f4e6a-0000-4000-8000-000000000001",
         "event_name": "view_item",
         "schema_version": 1,
-        "occurred_at": text_of(APPENDED_AT + timedelta(minutes=minutes)),
-        "sent_at": text_of(APPENDED_AT + timedelta(minutes=max(minutes, 0), seconds=1)),
+        "occurred_at": text_of(at + timedelta(minutes=minutes)),
+        "sent_at": text_of(at + timedelta(minutes=max(minutes, 0), seconds=1)),
         "anonymous_id": "0b3f4e6a-0000-4000-8000-000000000004",
         "session_id": "0b3f4e6a-0000-4000-8000-000000000002",
         "device": "mobile",

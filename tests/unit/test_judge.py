@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import polars as pl
@@ -15,19 +16,20 @@ import contracts
 from contracts import ContractError, Expectation
 from spark_jobs import domains
 from spark_jobs.judge import MAX_RECORD_BYTES, ContractViolation, Judge
-from tests.unit.events import appended, encoded, good_event
+from tests.unit.events import APPENDED_AT, appended, encoded, good_event
 
 CASES = yaml.safe_load((Path(__file__).parents[1] / "cases" / "judge.yaml").read_text())
 CONTRACT = contracts.load("ecommerce")
 JUDGE = domains.judge("ecommerce", [field.name for field in CONTRACT.fields])
 
 
-def record(case: dict) -> bytes | None:
+def record(case: dict, at: datetime = APPENDED_AT) -> bytes | None:
+    """The record of a case, for a broker that takes it `at` this time."""
     if "bytes" in case:
         return bytes.fromhex(case["bytes"])
     if "value" in case:
         return None if case["value"] is None else (case["value"] * case.get("repeat", 1)).encode()
-    return encoded(good_event(case.get("minutes", 0), case.get("item"), **case.get("set", {})))
+    return encoded(good_event(case.get("minutes", 0), case.get("item"), at, **case.get("set", {})))
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])

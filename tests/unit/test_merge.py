@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from spark_jobs.merge import Table, combine, table, upsert
 
-START = datetime(2026, 3, 14)
+START = datetime(2026, 3, 14)  # noqa: DTZ001 - naive, as MySQL has it
 ROWS = st.fixed_dictionaries(
     {
         "key": st.sampled_from(["a", "b"]),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from spark_jobs.seen import SeenIds, by_minute
 
-START = datetime(2026, 3, 14, 15, 9)
+START = datetime(2026, 3, 14, 15, 9)  # noqa: DTZ001 - naive, as MySQL has it
 # Few different ids, and such that differ only in zero bytes at either end.
 IDS = st.sampled_from([bytes(16), bytes(15) + b"\1", b"\1" + bytes(15), b"\1" * 8 + bytes(8), b"\xff" * 16, b"a" * 16])
 EVENTS = st.lists(st.tuples(st.integers(0, 2).map(lambda m: START + timedelta(minutes=m)), IDS), max_size=20)

@@ -1,0 +1,160 @@
+"""No event lost, none counted twice, every cent right: with faults in the input, and with Spark killed."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import time
+from collections.abc import Iterator
+from datetime import UTC
+from uuid import UUID
+
+import psutil
+import pytest
+
+from audit import raw_events
+from local.stack import Stack
+from producer.ledger import Ledger
+from stores import mysql
+from tests.integration.pipeline import (
+    assert_equals_recomputation,
+    assert_exact,
+    minutes_ago,
+    producer,
+    spark_jobs,
+)
+
+pytestmark = pytest.mark.integration
+
+EVENTS = 200_000
+KILLS = 6
+SEED = 20_260_314
+READ_BACK_S = 1.0
+
+
+@pytest.fixture(scope="module")
+def pipeline(stack: Stack) -> Iterator[Stack]:
+    stack.start("spark")
+    yield stack
+    stack.stop("spark")
+
+
+def test_every_event_counts_once(pipeline: Stack) -> None:
+    before = Ledger.read(pipeline.settings.ledger_path).acknowledged if pipeline.settings.ledger_path.exists() else 0
+    sending = producer(
+        pipeline.settings,
+        seed=SEED,
+        start=minutes_ago(20),
+        events=EVENTS,
+        unpaced=True,
+        duplicates=0.02,
+        late=0.03,
+        malformed=0.01,
+    )
+    assert sending.wait() == 0
+    verdict = assert_exact(pipeline)
+    ledger = Ledger.read(pipeline.settings.ledger_path)
+    assert ledger.acknowledged - before > EVENTS
+    assert min(ledger.duplicates, ledger.late, ledger.malformed, ledger.purchases) > 1000
+    assert verdict.archived == verdict.aggregated == ledger.events
+
+
+def test_the_aggregates_are_what_a_recomputation_gives(pipeline: Stack) -> None:
+    assert_equals_recomputation(pipeline)
+    pipeline.start("spark")
+
+
+def test_raw_events_are_read_back_at_once(pipeline: Stack) -> None:
+    settings = pipeline.settings
+    with mysql.connected(settings, "reader", settings.domain) as connection:
+        [(minute,)] = mysql.query(connection, "SELECT MAX(minute) FROM events_by_minute WHERE event_name = 'purchase'")
+        [(events,)] = mysql.query(connection, "SELECT SUM(events) FROM events_by_minute WHERE minute = %s", (minute,))
+        [(session_id, of_session)] = mysql.query(
+            connection, "SELECT session_id, events FROM sessions WHERE orders > 0 ORDER BY events DESC LIMIT 1"
+        )
+    started = time.monotonic()
+    assert len(list(raw_events.of_minute(settings, minute.replace(tzinfo=UTC)))) == events
+    minute_read = time.monotonic()
+    session = list(raw_events.of_session(settings, UUID(bytes=bytes(session_id))))
+    session_read = time.monotonic()
+    assert len(session) == of_session
+    order = next(event for event in map(json.loads, session) if event["event_name"] == "purchase")
+    found = list(raw_events.of_order(settings, UUID(order["transaction_id"])))
+    order_read = time.monotonic()
+    assert order in [json.loads(event) for event in found]
+    times = (minute_read - started, session_read - minute_read, order_read - session_read)
+    assert max(times) < READ_BACK_S, times
+
+
+def test_exact_although_spark_is_killed(pipeline: Stack) -> None:
+    moments = random.Random(SEED)
+    sending = producer(pipeline.settings, seed=SEED + 1, rate=2000, events=EVENTS, duplicates=0.02, malformed=0.01)
+    kills = 0
+    while kills < KILLS or sending.poll() is None:
+        if kills < KILLS:
+            kill_at = time.monotonic() + moments.uniform(0.5, 8.0)
+            while time.monotonic() < kill_at:  # at a random moment of its work, or while it starts
+                assert sending.poll() in (None, 0)
+                time.sleep(0.05)
+            kill(pipeline, moments.choice(["all", "driver", "jvm"]))
+            kills += 1
+            pipeline.wait_ready("spark")
+        else:
+            sending.wait()
+    assert sending.returncode == 0
+    assert_exact(pipeline)
+    assert_equals_recomputation(pipeline)
+    pipeline.start("spark")
+
+
+def kill(stack: Stack, what: str) -> None:
+    """SIGKILL to the whole job, to Python's driver alone, or to the JVM alone."""
+    if what == "all":
+        stack.kill("spark")
+        return
+    driver, *children = stack.processes("spark")
+    victims = [driver] if what == "driver" else [child for child in children if child.name() == "java"]
+    for victim in victims:
+        victim.send_signal(signal.SIGKILL)
+    psutil.wait_procs(victims, timeout=10)
+
+
+@pytest.mark.parametrize("loss", ["lost", "another stack's"])
+def test_a_checkpoint_that_does_not_belong_is_refused(pipeline: Stack, loss: str) -> None:
+    pipeline.stop("spark")
+    checkpoint = pipeline.settings.checkpoints_dir / pipeline.settings.domain / "aggregate"
+    kept = checkpoint.with_name("kept")
+    checkpoint.rename(kept)
+    if loss != "lost":
+        checkpoint.mkdir()
+        for path in kept.iterdir():
+            (checkpoint / path.name).symlink_to(path)
+        (checkpoint / "checkpoint_id").unlink()
+        (checkpoint / "checkpoint_id").write_text("11111111-2222-4333-8444-555555555555")
+    refused = spark_jobs(pipeline.settings)
+    assert refused.returncode == 78
+    assert loss in refused.stdout
+    assert "make rebuild" in refused.stdout
+    if loss != "lost":
+        for path in checkpoint.iterdir():
+            path.unlink()
+        checkpoint.rmdir()
+    kept.rename(checkpoint)
+    pipeline.start("spark")
+
+
+def test_rebuild_recomputes_mysql_and_goes_on(pipeline: Stack) -> None:
+    settings = pipeline.settings
+    pipeline.stop("spark")
+    with mysql.connected(settings, "root", settings.domain) as connection, mysql.transaction(connection) as cursor:
+        cursor.execute("DELETE FROM checkpoints")
+        cursor.execute("UPDATE sales_by_minute SET revenue_cents = revenue_cents + 1")
+        cursor.execute("DELETE FROM sessions")
+    assert spark_jobs(settings).returncode == 78
+    rebuilt = spark_jobs(settings, "rebuild")
+    assert rebuilt.returncode == 0, rebuilt.stdout[-3000:]
+    sending = producer(settings, seed=SEED + 2, start=minutes_ago(5), events=5000, unpaced=True, duplicates=0.05)
+    assert sending.wait() == 0
+    pipeline.start("spark")
+    assert_exact(pipeline)
