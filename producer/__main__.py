@@ -126,7 +126,8 @@ def main() -> int:
     try:
         run(options, settings, stop)
     except Stopped:
-        return 0
+        logging.shutdown()
+        os._exit(0)  # without the library's destructor, which would wait for the acknowledgements once more
     except LedgerBusyError as error:
         log.error("%s", error)
         return 1

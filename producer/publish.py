@@ -28,6 +28,8 @@ STOP_S = 10.0
 """How long a stopping producer waits for the acknowledgements of what it has sent."""
 DELIVERY_S = 15 * 60.0
 """How long one send is tried again, through an outage of Kafka, before it counts as failed."""
+ANSWER_S = 8.0
+"""How long Kafka may take to answer before it is asked again; what it has taken already it does not take twice."""
 MAX_REQUEST_BYTES = 4 * 1024 * 1024
 
 Result = TypeVar("Result")
@@ -162,8 +164,9 @@ class Publisher:
             linger_ms=1000,
             batch_size=1024 * 1024,
             max_request_size=MAX_REQUEST_BYTES,
-            delivery_timeout_ms=DELIVERY_S * 1000,
-            reconnect_backoff_max_ms=LAST_RETRY_S * 1000,
+            delivery_timeout_ms=int(DELIVERY_S * 1000),
+            request_timeout_ms=int(ANSWER_S * 1000),
+            reconnect_backoff_max_ms=int(LAST_RETRY_S * 1000),
             allow_auto_create_topics=False,
         )
 
@@ -246,7 +249,9 @@ class Publisher:
         (then, before), now = self._reported, monotonic()
         if now - then >= REPORT_S:
             rate = (self.acknowledged - before) / (now - then)
-            log.info("%d records acknowledged, %.0f/s; %d in flight", self.acknowledged, rate, in_flight)
+            log.info("%d records acknowledged, %.0f/s", self.acknowledged, rate)
+            if in_flight:
+                log.warning("Kafka does not answer: %d records in flight are sent again until it does", in_flight)
             self._reported = now, self.acknowledged
 
 
