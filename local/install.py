@@ -74,7 +74,8 @@ def _environment(name: str) -> None:
     uv = python_of("tools").with_name("uv")
     try:
         run([uv, "venv", "--quiet", "--python", sys.executable, target])
-        run([uv, "pip", "sync", "--quiet", "--python", python_of(name), "--require-hashes", lock])
+        # Compiled now, or every start of Superset and of Spark's workers pays for it where none is written later.
+        run([uv, "pip", "sync", "--quiet", "--compile-bytecode", "--python", python_of(name), "--require-hashes", lock])
     except StepError as error:
         logger.warning("%-16s uv can't, so pip does it, which takes minutes. %s", f"venv-{name}", error)
         shutil.rmtree(target, ignore_errors=True)

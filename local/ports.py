@@ -55,17 +55,3 @@ def command(pid: int) -> str:
     """The command line of a process, shortened."""
     words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
     return words if len(words) <= 100 else f"{words[:97]}..."
-
-
-def parents(pid: int) -> list[int]:
-    """The process and those above it, up to the first."""
-    chain = []
-    while pid > 0:
-        chain.append(pid)
-        try:
-            # The name, in brackets, may hold anything; the fields after it don't.
-            fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-        except OSError:
-            break
-        pid = int(fields[1])
-    return chain

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local import java, mysql_server, ports
+from local.services import STATE_VARIABLE
 from local.steps import StepError, run, together
 from settings import INSTALL, ROOT, Settings
 
@@ -116,29 +117,29 @@ def _memory_available_mb() -> int:
     return available
 
 
-def _supervisor_pid(settings: Settings) -> int | None:
+def _is_running(settings: Settings) -> bool:
     try:
         pid = int(settings.path("run", "supervisord.pid").read_text())
-        return pid if "supervisord" in ports.command(pid) else None
+        return "supervisord" in ports.command(pid)
     except (OSError, ValueError):
-        return None
+        return False
 
 
-def _holder(host: str, port: int, own_pid: int | None) -> str | None:
+def _holder(port: int, settings: Settings) -> str | None:
     """Who else keeps the port from us, in words."""
-    if ports.is_free(host, port):
+    if ports.is_free("127.0.0.1", port):
         return None
     pid = ports.owner(port)
     if pid is None:
         return "a process that this user can't see"
-    if own_pid in ports.parents(pid):
+    own = f"{STATE_VARIABLE}={settings.path()}".encode()
+    if own in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
         return None
     return f"process {pid} ({ports.command(pid)})"
 
 
 def gather(settings: Settings, *, with_ports: bool = True) -> Facts:
     """Reads the facts of this machine."""
-    own_pid = _supervisor_pid(settings)
     numbers = {name.upper(): number for name, number in vars(settings).items() if name.endswith("_port")}
     jars = ("kafka", "cassandra", "spark")
     return Facts(
@@ -151,8 +152,8 @@ def gather(settings: Settings, *, with_ports: bool = True) -> Facts:
         has_debian_keyring=mysql_server.KEYRING.exists(),
         has_chromium=any(shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")),
         is_root=os.geteuid() == 0,
-        ports={name: (port, _holder("127.0.0.1", port, own_pid)) for name, port in numbers.items() if with_ports},
-        is_running=own_pid is not None,
+        ports={name: (port, _holder(port, settings)) for name, port in numbers.items() if with_ports},
+        is_running=_is_running(settings),
         memory_available_mb=_memory_available_mb(),
         memory_needed_mb=memory_needed_mb(settings),
         disk_free_mb=shutil.disk_usage(ROOT).free // 2**20,

@@ -19,6 +19,9 @@ from settings import INSTALL, ROOT, Settings, as_environment
 JARS = INSTALL / "jars"
 SUPERSET_PYTHON = INSTALL / "venv-superset" / "bin" / "python"
 
+STATE_VARIABLE = "TILLSTREAM_STATE"
+"""Set to its state folder in every process of a stack, so that they can be told from others, orphans too."""
+
 REFUSED = 78
 """Exit code (sysexits' EX_CONFIG) of a process that a restart can't help: a bad setting, a foreign checkpoint."""
 
@@ -122,7 +125,9 @@ def cassandra(settings: Settings) -> Service:
         ),
         environment={},
         address=f"{settings.cassandra_host}:{settings.cassandra_port}",
-        sources=("cassandra/cassandra.yaml", "cassandra/jvm17-server.options", "cassandra/logback.xml"),
+        sources=tuple(
+            f"cassandra/{name}" for name in ("cassandra.yaml", "jvm17-server.options", "logback.xml", "pom.xml")
+        ),
     )
 
 
@@ -163,7 +168,7 @@ def mysql(settings: Settings) -> Service:
         command=command(data),
         environment={},
         address=f"{settings.mysql_host}:{settings.mysql_port}",
-        sources=("mysql/my.cnf",),
+        sources=("mysql/my.cnf", "local/mysql_server.py"),
         prepare=initialize,
         stop_wait_seconds=60,
     )

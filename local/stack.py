@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.3
 LOG_LINES = 15
-DEAD = ("FATAL", "EXITED", "STOPPED")
+UNDER_WAY = ("STARTING", "RUNNING", "BACKOFF")
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,7 @@ class Stack:
 
     def prepare(self) -> None:
         """Folders, secrets and the supervisor: what must be there before any service."""
+        self.settings.path().mkdir(parents=True, exist_ok=True, mode=0o700)
         for folder in ("data", "logs", "run", "checkpoints", "ledger"):
             self.settings.path(folder).mkdir(parents=True, exist_ok=True, mode=0o700)
         generate_secrets(self.settings)
@@ -71,19 +72,21 @@ class Stack:
         service.prepare()
         with self._lock:
             self.supervisor.apply(service)
-            if self.state(name) not in ("RUNNING", "STARTING"):
+            if self.state(name) not in UNDER_WAY:
                 self.supervisor.call("startProcess", name, False)
         if wait:
             self.wait_ready(name, settings)
 
     def wait_ready(self, name: str, settings: Settings | None = None) -> None:
         """Waits until the service works; raises StepError with the end of its log when it ends or takes too long."""
+        final_exit_codes = SERVICES[name](settings or self.settings).final_exit_codes
         deadline = time.monotonic() + readiness.DEADLINE_SECONDS[name]
         missing: str | None = "it has not started"
         while time.monotonic() < deadline:
-            state = self.state(name)
-            if state in DEAD:
-                code = self.supervisor.states()[name]["exitstatus"]
+            info = self.supervisor.states().get(name, {})
+            state, code = info.get("statename", "STOPPED"), info.get("exitstatus")
+            # supervisord starts a service again that has exited, unless it meant to.
+            if state in ("FATAL", "STOPPED") or (state == "EXITED" and code in final_exit_codes):
                 why = "it refuses to run" if code == REFUSED else f"exit code {code}"
                 raise StepError(f"{name} has ended ({why}). {self.log_tail(name)}")
             if state == "RUNNING":
@@ -100,7 +103,7 @@ class Stack:
         together({name: lambda name=name: self._stop(name) for name in names if name in known})
 
     def _stop(self, name: str) -> None:
-        if self.state(name) not in DEAD:
+        if self.state(name) in UNDER_WAY:
             self.supervisor.call("stopProcess", name)
 
     def kill(self, name: str) -> None:

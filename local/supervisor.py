@@ -5,15 +5,18 @@ Each service is a file of its own in the run folder, so that one can be added, c
 
 from __future__ import annotations
 
+import contextlib
+import os
 import subprocess
 import sys
 import xmlrpc.client
 from collections.abc import Mapping
 from pathlib import Path
 
+import psutil
 from supervisor.xmlrpc import SupervisorTransport
 
-from local.services import Service
+from local.services import STATE_VARIABLE, Service
 from local.steps import StepError
 from settings import ROOT, Settings
 
@@ -96,6 +99,7 @@ class Supervisor:
     """The supervisord of one stack."""
 
     def __init__(self, settings: Settings) -> None:
+        self.state_dir = settings.path()
         self.run_dir = settings.path("run")
         self.logs_dir = settings.path("logs")
         self._socket = self.run_dir / "supervisor.sock"
@@ -108,24 +112,52 @@ class Supervisor:
             return None
 
     def call(self, method: str, *arguments: object) -> object:
-        """One remote call in supervisord's own namespace; raises OSError when the daemon is not there."""
+        """One remote call in supervisord's own namespace.
+
+        Raises OSError when the daemon is not there, StepError when it can't do what was asked.
+        """
         transport = SupervisorTransport(serverurl=f"unix://{self._socket}")
         try:
             with xmlrpc.client.ServerProxy("http://supervisor", transport=transport) as proxy:
                 return getattr(proxy.supervisor, method)(*arguments)
+        except xmlrpc.client.Fault as fault:
+            raise StepError(
+                f"supervisord can't {method} {' '.join(map(str, arguments))}: {fault.faultString}"
+            ) from fault
         finally:
             transport.close()
 
     def launch(self) -> None:
-        """Starts the daemon unless it runs; it holds on to nothing of the caller's terminal."""
+        """Starts the daemon unless it runs; what a killed one has left behind is ended first."""
         if self.pid() is not None:
             return
+        self.kill_all()
         (self.run_dir / "services").mkdir(parents=True, exist_ok=True)
         self.logs_dir.mkdir(parents=True, exist_ok=True)
         configuration = self.run_dir / "supervisord.conf"
         configuration.write_text(render_daemon(self.run_dir, self.logs_dir))
         command = [sys.executable, "-m", "supervisor.supervisord", "-c", configuration]
-        subprocess.run(command, check=True, cwd=ROOT, stdin=subprocess.DEVNULL)
+        environment = {**os.environ, STATE_VARIABLE: str(self.state_dir)}
+        # Our own modules are compiled once, not by each of Spark's workers.
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        subprocess.run(command, check=True, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL)
+
+    def processes(self) -> list[psutil.Process]:
+        """Every process of this stack, the oldest first: the daemon, what it started, and orphans of an earlier one."""
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if process.environ().get(STATE_VARIABLE) == str(self.state_dir):
+                    found.append(process)
+        return sorted(found, key=lambda process: process.create_time())
+
+    def kill_all(self) -> None:
+        """Ends every process of this stack at once, the daemon first so that it starts nothing again."""
+        while left := self.processes():
+            for process in left:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+            psutil.wait_procs(left, timeout=10)
 
     def apply(self, service: Service) -> None:
         """Makes the daemon know the service as it is now; one that has changed is stopped, to be started anew."""

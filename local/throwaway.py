@@ -7,10 +7,8 @@ import dataclasses
 import fcntl
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-
-import psutil
 
 from local.ports import free_ports
 from local.services import SERVERS
@@ -28,24 +26,10 @@ PORTS = (
 )
 
 
-def _processes_of(folder: Path) -> list[psutil.Process]:
-    """Whatever names the folder on its command line or in its environment, orphans too."""
-    found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            words = [*process.cmdline(), *process.environ().values()]
-            if any(str(folder) in word for word in words):
-                found.append(process)
-    return found
-
-
-def _destroy(folder: Path) -> None:
-    """Kills what runs from the folder, the supervisor first so that it starts nothing again, and removes it."""
-    for process in sorted(_processes_of(folder), key=lambda process: process.create_time()):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
-    psutil.wait_procs(_processes_of(folder), timeout=10)
-    shutil.rmtree(folder, ignore_errors=True)
+def _destroy(stack: Stack) -> None:
+    """Kills what runs of the stack and removes its folder: nothing in it is worth a clean stop."""
+    stack.supervisor.kill_all()
+    shutil.rmtree(stack.settings.path(), ignore_errors=True)
 
 
 def _destroy_abandoned() -> None:
@@ -56,13 +40,13 @@ def _destroy_abandoned() -> None:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 continue
-            _destroy(lock.with_suffix(""))
+            _destroy(Stack(Settings(state_dir=str(lock.with_suffix("")))))
             lock.unlink()
 
 
 @contextlib.contextmanager
-def throwaway_stack(**overrides: object) -> Iterator[Stack]:
-    """Kafka, Cassandra and MySQL, started and set up; the other services are the caller's to start.
+def throwaway_stack(services: Iterable[str] = SERVERS, **overrides: object) -> Iterator[Stack]:
+    """A new stack with `services` started and set up; the others are the caller's to start.
 
     `overrides` are settings. Whatever runs at the end, in whatever state, is killed, and the folder removed.
     """
@@ -75,8 +59,8 @@ def throwaway_stack(**overrides: object) -> Iterator[Stack]:
         ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
         stack = Stack(dataclasses.replace(Settings(state_dir=str(folder)), **{**ports, **overrides}))
         try:
-            stack.up(SERVERS)
+            stack.up(services)
             yield stack
         finally:
-            _destroy(folder)
+            _destroy(stack)
             lock.unlink()
