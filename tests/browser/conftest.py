@@ -13,7 +13,7 @@ from tests.browser import chromium
 from tests.browser.sales_live import SalesLive, browser
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def live_settings() -> Iterator[Settings]:
     """Settings of a stack of its own, where the producer has filled up some minutes and goes on."""
     with throwaway_stack(cassandra_heap="512m", kafka_heap="256m") as stack:
@@ -21,7 +21,7 @@ def live_settings() -> Iterator[Settings]:
         yield stack.settings
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def playwright() -> Iterator[Playwright]:
     try:
         chromium.executable()
@@ -31,7 +31,7 @@ def playwright() -> Iterator[Playwright]:
         yield started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def logged_in(playwright: Playwright, live_settings: Settings) -> Iterator[BrowserContext]:
     """A browser in which the admin is logged in."""
     with browser(playwright) as context:
