@@ -13,11 +13,13 @@ from datetime import UTC, datetime, timedelta
 from threading import Event as Flag
 from typing import NoReturn
 
+from kafka.errors import KafkaError
+
 import settings as stack
 from producer.faults import Rates
 from producer.ledger import Ledger, LedgerBusyError, LedgerError
 from producer.pace import FARTHEST_BEHIND_S, FellBehind, live, unpaced
-from producer.publish import Publisher, Stopped
+from producer.publish import Publisher, SendError, Stopped
 from producer.simulate import Simulation, simulate
 
 log = logging.getLogger("producer")
@@ -111,6 +113,12 @@ def run(options: argparse.Namespace, settings: stack.Settings, stop: Flag) -> No
         )
 
 
+def _exit_at_once(code: int) -> NoReturn:
+    """Ends without the Kafka client's destructor, which would wait for the acknowledgements once more."""
+    logging.shutdown()
+    os._exit(code)
+
+
 def main() -> int:
     logging.Formatter.converter = time.gmtime
     logging.basicConfig(
@@ -126,8 +134,10 @@ def main() -> int:
     try:
         run(options, settings, stop)
     except Stopped:
-        logging.shutdown()
-        os._exit(0)  # without the library's destructor, which would wait for the acknowledgements once more
+        _exit_at_once(0)
+    except (SendError, KafkaError) as error:
+        log.error("%s: ending; the next start settles what is in flight", error)
+        _exit_at_once(1)
     except LedgerBusyError as error:
         log.error("%s", error)
         return 1

@@ -26,13 +26,21 @@ QUIET_S = 2.0
 """How long the topic must not have grown before what a dead producer left behind is counted."""
 STOP_S = 10.0
 """How long a stopping producer waits for the acknowledgements of what it has sent."""
-DELIVERY_S = 15 * 60.0
-"""How long one send is tried again, through an outage of Kafka, before it counts as failed."""
+GIVE_UP_S = 60.0
+"""How long a batch may stay without acknowledgement before the producer ends, for the next one to look it up."""
 ANSWER_S = 8.0
 """How long Kafka may take to answer before it is asked again; what it has taken already it does not take twice."""
 MAX_REQUEST_BYTES = 4 * 1024 * 1024
 
 Result = TypeVar("Result")
+
+
+class SendError(Exception):
+    """Kafka has not acknowledged a batch.
+
+    It may still come to do so while this process lives, for the client goes on trying: only the end of the process
+    makes certain what the topic has of the batch. The next producer finds out and counts it.
+    """
 
 
 class Stopped(Exception):  # noqa: N818 (not an error)
@@ -131,8 +139,8 @@ class Topic:
 class Publisher:
     """Sends batches of records, one after the other, each entered into the ledger.
 
-    An idempotent producer retries within one session without doubling; a batch that fails all the same is settled as
-    that of a dead producer is: by reading what the topic has of it. Then the rest is sent again.
+    Through a short outage the idempotent client sends again, without doubling. Whatever it can't deliver is left to
+    the next producer, which finds it as that of a killed one: in the ledger, in flight.
     """
 
     def __init__(self, settings: Settings, ledger: Ledger, stop: Flag | None = None) -> None:
@@ -164,7 +172,7 @@ class Publisher:
             linger_ms=1000,
             batch_size=1024 * 1024,
             max_request_size=MAX_REQUEST_BYTES,
-            delivery_timeout_ms=int(DELIVERY_S * 1000),
+            delivery_timeout_ms=int(10 * GIVE_UP_S * 1000),
             request_timeout_ms=int(ANSWER_S * 1000),
             reconnect_backoff_max_ms=int(LAST_RETRY_S * 1000),
             allow_auto_create_topics=False,
@@ -185,27 +193,19 @@ class Publisher:
     def publish(self, records: Sequence[Record]) -> None:
         """Sends `records`, waits until all are acknowledged, and counts them.
 
-        Raises Stopped when the producer is stopped and Kafka does not answer; the next producer settles them.
+        Raises SendError, and Stopped when the producer is stopped and Kafka does not answer: end the process then.
         """
-        left = [(record, entry(record)) for record in records]
-        while left:
-            entries = [each for _, each in left]
-            intent = self._ledger.intend(entries, self._ends)
-            futures = [self._send(record) for record, _ in left]
-            self._flush(len(left))
-            failure = next((future.exception for future in futures if future.failed()), None)
-            if failure is None:
-                self._ends |= _ends_of(futures) or self._topic.ends()
-                self._ledger.settle([intent], entries, self._ends)
-                self.acknowledged += len(left)
-                left = []
-            else:
-                log.error("sending failed (%s): looking up what the topic has of %d records", failure, len(left))
-                self._producer.close(timeout=1)
-                found = self._settle_leftovers()
-                left = [pair for pair, is_there in zip(left, found, strict=True) if not is_there]
-                self._producer = patiently("connecting", self._connect, self._stop)
-            self._report(0)
+        entries = [entry(record) for record in records]
+        intent = self._ledger.intend(entries, self._ends)
+        futures = [self._send(record) for record in records]
+        self._flush(len(records))
+        failure = next((future.exception for future in futures if future.failed()), None)
+        if failure is not None:
+            raise SendError(f"Kafka did not take {len(records)} records: {failure}") from failure
+        self._ends |= _ends_of(futures) or self._topic.ends()
+        self._ledger.settle([intent], entries, self._ends)
+        self.acknowledged += len(records)
+        self._report(0)
 
     def _send(self, record: Record) -> FutureRecordMetadata:
         # A session stays in one partition. The library's own choice, murmur2 in Python, takes as long as the sending.
@@ -213,29 +213,31 @@ class Publisher:
         return self._producer.send(self._topic.name, record.value, record.key, partition=partition)
 
     def _flush(self, in_flight: int) -> None:
-        give_up = None
+        begun_at = monotonic()
+        stopped_at: float | None = None
         while True:
             try:
                 return self._producer.flush(timeout=0.5)
             except KafkaTimeoutError:
                 self._report(in_flight)
+            now = monotonic()
+            if now - begun_at > GIVE_UP_S:
+                raise SendError(f"Kafka has not acknowledged {in_flight} records for {GIVE_UP_S:.0f} s")
             if self._stop.is_set():
-                give_up = give_up or monotonic() + STOP_S
-                if monotonic() > give_up:
+                stopped_at = stopped_at or now
+                if now - stopped_at > STOP_S:
                     log.warning("stopping with %d records in flight: the next start settles them", in_flight)
                     raise Stopped
 
-    def _settle_leftovers(self) -> list[bool]:
-        """Settles every open intent; for each of their records, whether it is there."""
+    def _settle_leftovers(self) -> None:
+        """Settles what an earlier producer left in flight."""
         intents = self._ledger.unsettled()
         if not intents:
-            return []
-        log.info("settling what is in flight")
+            return
+        log.info("settling what an earlier producer left in flight")
         self._ends = self._topic.quiet_ends()
         found = self._ledger.settle_by(self._topic.identities(intents[0].offsets, self._ends), self._ends)
-        self.acknowledged += sum(found)
         log.info("settled: %d of %d records had reached the topic", sum(found), len(found))
-        return found
 
     def _check_same_topic(self) -> None:
         for partition, offset in self._ledger.view().offsets_passed().items():

@@ -45,11 +45,14 @@ def settings(stack: Stack, tmp_path) -> Settings:
 
 
 class Producer:
-    """`python -m producer` as a process of its own."""
+    """`python -m producer` as a process of its own, which gives up a batch after `give_up_s`."""
 
-    def __init__(self, settings: Settings, *options: str) -> None:
-        environment = {**os.environ, **as_environment(settings)}
-        command = [sys.executable, "-m", "producer", *FAULTS, *options]
+    def __init__(self, settings: Settings, *options: str, give_up_s: float) -> None:
+        environment = {**os.environ, **as_environment(settings), "PYTHONPATH": str(ROOT)}
+        script = (
+            f"import sys, producer.publish as p, producer.__main__ as m; p.GIVE_UP_S = {give_up_s}; sys.exit(m.main())"
+        )
+        command = [sys.executable, "-c", script, *FAULTS, *options]
         self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
 
     def end(self, number: int, within_s: float = 30) -> tuple[int, str]:
@@ -57,7 +60,7 @@ class Producer:
         self.process.send_signal(number)
         return self.wait(within_s)
 
-    def wait(self, within_s: float = 60) -> tuple[int, str]:
+    def wait(self, within_s: float = 120) -> tuple[int, str]:
         _, log = self.process.communicate(timeout=within_s)
         return self.process.returncode, log
 
@@ -66,8 +69,8 @@ class Producer:
 def start(settings: Settings) -> Iterator[Callable[..., Producer]]:
     started = []
 
-    def begin(*options: str) -> Producer:
-        started.append(Producer(settings, *options))
+    def begin(*options: str, give_up_s: float = 60) -> Producer:
+        started.append(Producer(settings, *options, give_up_s=give_up_s))
         return started[-1]
 
     yield begin
@@ -83,7 +86,7 @@ def acknowledged(settings: Settings) -> int:
         return 0
 
 
-def wait_for(what: str, is_true: Callable[[], bool], within_s: float = 60) -> None:
+def wait_for(what: str, is_true: Callable[[], bool], within_s: float = 120) -> None:
     deadline = monotonic() + within_s
     while not is_true():
         assert monotonic() < deadline, f"{what}: not within {within_s} s"
@@ -215,6 +218,18 @@ def test_an_outage_of_kafka_loses_nothing(settings, start, stack):
     wait_for("records after the outage", lambda: acknowledged(settings) > before + 200)
     code, log = producer.end(signal.SIGTERM)
     assert code == 0, log
+    check(settings)
+
+
+def test_what_a_producer_gave_up_is_settled_by_the_next(settings, start, stack):
+    producer = start("--rate", "200", "--backfill-minutes", "0", give_up_s=1)
+    wait_for("records acknowledged", lambda: acknowledged(settings) > 200)
+    stack.kill("kafka")
+    code, log = producer.wait()
+    assert code == 1, log
+    assert "has not acknowledged" in log
+    assert Ledger.read(settings.ledger_path).unsettled == 1
+    assert start("--unpaced", "--events", "100", "--start", an_hour_ago()).wait()[0] == 0  # waits for Kafka
     check(settings)
 
 

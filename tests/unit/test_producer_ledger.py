@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from datetime import UTC, datetime
 
@@ -153,6 +154,22 @@ def test_it_can_be_read_while_a_producer_writes(path):
         ledger.settle([intent], entries, {0: 9, 1: 13})
         view = Ledger.read(path)
         assert (view.unsettled, view.acknowledged, view.offsets) == (0, 10, {0: 9, 1: 13})
+
+
+def test_a_held_producer_waits_before_it_sends(path):
+    def begin_a_batch() -> None:
+        with Ledger(path) as ledger:
+            ledger.intend([entry(RECORDS[0])], {0: 0})
+
+    Ledger(path).close()
+    with ThreadPoolExecutor() as pool:
+        with Ledger.held(path):
+            waiting = pool.submit(begin_a_batch)
+            with pytest.raises(TimeoutError):
+                waiting.result(timeout=0.3)
+            assert Ledger.read(path).unsettled == 0
+        waiting.result(timeout=10)
+    assert Ledger.read(path).unsettled == 1
 
 
 def test_offsets_only_grow(path):
