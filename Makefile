@@ -82,6 +82,11 @@ format: ## Mend style and format
 	@$(TEST) -m ruff check --fix .
 	@$(TEST) -m ruff format .
 
+.PHONY: bench
+bench: ## Measure events a second end to end, on a stack of its own
+	@$(LOCAL) install venv-test
+	@$(TEST) -m bench $(ARGS)
+
 .PHONY: screenshots
 screenshots: ## Take the README's picture of the running dashboard
 	@$(LOCAL) install venv-test

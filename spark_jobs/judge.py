@@ -7,8 +7,8 @@ Judging depends on nothing but the record and the broker's time for it: a replay
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -21,6 +21,7 @@ MAX_RECORD_BYTES = 256 * 1024
 """Longer records are rejected unread: no event of a shop is that long, and one must not fill a worker's memory."""
 
 TIMESTAMP = pl.Datetime("us", "UTC")
+EPOCH, MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 POLARS_TYPES = {"string": pl.String(), "uuid": pl.Binary(), "integer": pl.Int64(), "timestamp": TIMESTAMP}
 
 
@@ -67,10 +68,13 @@ def _struct(name: str, fields: Sequence[Field]) -> Any:
 
 def _column(events: list[Any], field: Field) -> pl.Series:
     name, kind = field.name, polars_type(field)
-    values: Iterable[Any] = [getattr(event, name) for event in events]
+    values = [getattr(event, name) for event in events]
     if field.type == "uuid":
         values = [None if value is None else value.bytes for value in values]
-    return pl.Series(name, list(values), dtype=kind)
+    elif field.type == "timestamp":  # as integers: Polars takes six times as long over datetimes with a zone
+        values = [None if value is None else (value - EPOCH) // MICROSECOND for value in values]
+        return pl.Series(name, values, dtype=pl.Int64()).cast(kind)
+    return pl.Series(name, values, dtype=kind)
 
 
 def _lines(events: list[Any], field: Field) -> pl.Series:

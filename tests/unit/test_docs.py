@@ -1,0 +1,31 @@
+"""What the docs say is what the code says."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+import contracts
+from contracts.__main__ import tables
+from settings import ROOT
+
+DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+def test_the_contracts_tables_are_those_of_the_contract() -> None:
+    assert tables(contracts.load("ecommerce")) in (ROOT / "docs" / "ecommerce.md").read_text()
+
+
+@pytest.mark.parametrize("document", DOCS, ids=lambda path: path.name)
+def test_every_make_target_exists(document) -> None:
+    named = set(re.findall(r"make ([a-z]+)", document.read_text())) - {"sure"}
+    assert named <= TARGETS, named - TARGETS
+
+
+@pytest.mark.parametrize("document", DOCS, ids=lambda path: path.name)
+def test_every_link_leads_somewhere(document) -> None:
+    links = re.findall(r"\]\(([^)#]+)\)", document.read_text())
+    missing = [link for link in links if "://" not in link and not (document.parent / link).exists()]
+    assert missing == []

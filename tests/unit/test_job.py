@@ -1,0 +1,62 @@
+"""The job: which errors of a query are refusals, and when the job ends."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from settings import Settings
+from spark_jobs.checkpoint import CheckpointRefused
+from spark_jobs.job import Refused, only_one, refusal, watch
+
+FAIL = "org.apache.spark...: Traceback\nspark_jobs.judge.ContractViolation: partition 1, offset 7: the rule\n\tat org"
+
+
+class Query:
+    """What `watch` sees of a StreamingQuery."""
+
+    def __init__(self, error: Exception | None = None, active: bool = False) -> None:
+        self.isActive, self._error = active, error
+
+    def exception(self) -> Exception | None:
+        return self._error
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (FAIL, "partition 1, offset 7: the rule"),
+        ("py4j... spark_jobs.checkpoint.CheckpointRefused: not yours", "not yours"),
+        ("java.lang.OutOfMemoryError: Java heap space", None),
+    ],
+)
+def test_refusals_are_told_from_other_errors(text: str, expected: str | None) -> None:
+    assert refusal(RuntimeError(text)) == expected
+
+
+def test_the_job_ends_refused_when_every_query_is() -> None:
+    queries = {"archive": Query(RuntimeError(FAIL)), "aggregate": Query(RuntimeError(FAIL))}
+    with pytest.raises(Refused, match="offset 7"):
+        watch(queries, threading.Event())
+
+
+def test_a_refused_query_stops_alone() -> None:
+    stopping = threading.Event()
+    stop = threading.Timer(1.2, stopping.set)
+    stop.start()
+    watch({"archive": Query(active=True), "aggregate": Query(RuntimeError(FAIL))}, stopping)
+    assert stopping.is_set()
+
+
+def test_any_other_error_ends_the_job() -> None:
+    with pytest.raises(RuntimeError, match="Java heap"):
+        watch({"archive": Query(RuntimeError("Java heap")), "aggregate": Query(active=True)}, threading.Event())
+
+
+def test_only_one_job_has_the_checkpoints(tmp_path) -> None:
+    settings = Settings(state_dir=str(tmp_path))
+    with only_one(settings), pytest.raises(CheckpointRefused, match="stop it first"), only_one(settings):
+        pass
+    with only_one(settings):
+        pass

@@ -1,0 +1,72 @@
+"""Verify: every difference is found, none is made up."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from audit.figures import percentile
+from audit.progress import Reached
+from audit.verify import SHOWN, Verdict, cents_off, per_minute, unequal
+
+MINUTE = datetime(2026, 3, 14, 15, 9, tzinfo=UTC)
+NEXT = MINUTE + timedelta(minutes=1)
+LEDGER = {(MINUTE, "purchase"): (2, 500), (NEXT, "purchase"): (1, 100), (NEXT, "search"): (4, 0)}
+
+
+def test_errors_that_cancel_out_are_off_all_the_same() -> None:
+    stored = {**LEDGER, (MINUTE, "purchase"): (2, 510), (NEXT, "purchase"): (1, 90)}
+    assert cents_off(LEDGER, stored, MINUTE) == 20
+
+
+@pytest.mark.parametrize("missing", LEDGER)
+def test_a_row_that_is_missing_or_too_many_is_found(missing: tuple) -> None:
+    less = {key: value for key, value in LEDGER.items() if key != missing}
+    assert len(unequal("rows", LEDGER, less)) == 1
+    assert len(unequal("rows", less, LEDGER)) == 1
+    assert cents_off(LEDGER, less, MINUTE) == LEDGER[missing][1]
+
+
+def test_what_is_equal_is_equal() -> None:
+    assert unequal("rows", LEDGER, dict(LEDGER)) == []
+    assert cents_off(LEDGER, dict(LEDGER), MINUTE) == 0
+
+
+def test_what_retention_deleted_is_not_missed() -> None:
+    assert cents_off(LEDGER, {}, NEXT) == 100
+
+
+def test_many_differences_are_counted_not_listed() -> None:
+    words = unequal("rows", dict.fromkeys(range(SHOWN + 5), 1), {})
+    assert len(words) == SHOWN + 1
+    assert "5 more" in words[-1]
+
+
+def test_events_per_minute() -> None:
+    assert per_minute(LEDGER) == {MINUTE: 2, NEXT: 5}
+
+
+def test_the_verdict_line() -> None:
+    verdict = Verdict(10, 7, 7, 2, 1, 0)
+    assert str(verdict) == (
+        "verify: acknowledged=10 archived=7 aggregated=7 duplicates_dropped=2 rejected=1 revenue_cents_off=0"
+    )
+    assert verdict.exact
+    assert not Verdict(10, 7, 7, 2, 1, 1).exact
+    assert not Verdict(10, 7, 7, 2, 1, 0, ["something"]).exact
+
+
+def test_lag() -> None:
+    reached = Reached({0: 5, 1: 7}, 12, 0, MINUTE)
+    assert reached.lag({0: 6, 1: 7, 2: 3}) == 4
+    assert not reached.passed({0: 6, 1: 7})
+    assert reached.passed({0: 5, 1: 7})
+
+
+@pytest.mark.parametrize(
+    ("histogram", "expected"),
+    [([], None), ([(100, 1)], 100), ([(100, 95), (200, 5)], 100), ([(100, 94), (200, 6)], 200)],
+)
+def test_percentile(histogram: list[tuple[int, int]], expected: int | None) -> None:
+    assert percentile(histogram, 0.95) == expected
