@@ -9,7 +9,7 @@ from time import time
 from producer.faults import Record
 
 BATCH_RECORDS = 5_000
-TICK_S = 0.05
+TICK_S = 0.1
 """Live records are sent this often, so that they wait for each other no longer than that."""
 FARTHEST_BEHIND_S = 70 * 60
 """A live producer farther behind than this, after an outage or a sleep of the machine, lets the past be past: with the

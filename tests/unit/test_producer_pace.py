@@ -48,7 +48,7 @@ def test_live_sends_the_past_at_once_and_the_rest_in_time(monkeypatch):
     assert seen == [
         (1_000, [900, 950, 1_000]),
         (1_010, [1_010]),
-        (pytest.approx(1_010.05, abs=0.001), [1_010.01]),
+        (pytest.approx(1_010.1), [1_010.01]),
         (1_020, [1_020]),
     ]
 
@@ -56,7 +56,7 @@ def test_live_sends_the_past_at_once_and_the_rest_in_time(monkeypatch):
 def test_live_gathers_what_falls_into_a_tick(monkeypatch):
     clock = Clock(monkeypatch)
     batches = list(pace.live([at(1_000 + number / 1_000) for number in range(1, 200)], clock))
-    assert len(batches) < 8
+    assert len(batches) < 5
     assert sum(map(len, batches)) == 199
 
 
