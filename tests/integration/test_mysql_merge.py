@@ -1,0 +1,68 @@
+"""MySQL merges as the driver does: whatever the order and the grouping, the same rows."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+
+from local.stack import Stack
+from spark_jobs import domains
+from spark_jobs.merge import combine
+from spark_jobs.sinks.mysql import merge_rows
+from stores import mysql
+
+pytestmark = pytest.mark.integration
+
+SESSIONS = next(table for table in domains.tables("ecommerce") if table.name == "sessions")
+START = datetime(2026, 3, 14)  # noqa: DTZ001 - naive, as MySQL has it
+WORDS = st.sampled_from(["a", "A", "ä", "é ", "e", "Ω", "", "it's", "100%s", "\\", "\0", "😀"])
+ROW = st.fixed_dictionaries(
+    {
+        "session_id": st.sampled_from([bytes(16), b"\xff" * 16, b"'\\\0" + bytes(13)]),
+        **{name: st.integers(-(10**12), 10**12) for name in SESSIONS.sum},
+        "first_seen": st.integers(0, 2).map(lambda ms: START + timedelta(milliseconds=ms)),
+        "last_seen": st.integers(0, 2).map(lambda ms: START + timedelta(milliseconds=ms)),
+        "known_user": st.integers(0, 1),
+        "furthest_step": st.integers(0, 5),
+        "country": st.sampled_from(["DE", "FR"]),
+        "device": st.sampled_from(["mobile", "desktop"]),
+        "source": WORDS,
+        "currency": st.sampled_from(["EUR", "USD"]),
+    }
+)
+BESIDE = "sessions__merge_test"
+
+
+@examples(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(st.lists(st.lists(ROW, min_size=1, max_size=5), min_size=1, max_size=4))
+def test_merging_in_mysql_is_merging_in_the_driver(stack: Stack, batches: list[list[dict]]) -> None:
+    frames = [pl.DataFrame(batch, schema=SCHEMA) for batch in batches]
+    with mysql.connected(stack.settings, "root", stack.settings.domain) as connection:
+        with mysql.transaction(connection) as cursor:
+            cursor.execute(f"DROP TABLE IF EXISTS {BESIDE}")
+            cursor.execute(f"CREATE TABLE {BESIDE} LIKE sessions")
+            for frame in frames:
+                merge_rows(cursor, SESSIONS, combine(SESSIONS, frame), into=BESIDE)
+        found = mysql.query(connection, f"SELECT {', '.join(SESSIONS.columns)} FROM {BESIDE} ORDER BY session_id")
+    expected = combine(SESSIONS, pl.concat(frames)).sort("session_id")
+    assert [tuple(map(plain, row)) for row in found] == expected.rows()
+
+
+def plain(value: object) -> object:
+    return bytes(value) if isinstance(value, bytearray) else value
+
+
+SCHEMA = {
+    "session_id": pl.Binary,
+    **dict.fromkeys(SESSIONS.sum, pl.Int64),
+    "first_seen": pl.Datetime("us"),
+    "last_seen": pl.Datetime("us"),
+    "known_user": pl.Int64,
+    "furthest_step": pl.Int64,
+    **dict.fromkeys(SESSIONS.first, pl.String),
+}

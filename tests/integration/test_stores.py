@@ -1,0 +1,67 @@
+"""Users may do what they need and no more, defaults open nothing, and the set-up can be run again."""
+
+from __future__ import annotations
+
+import pytest
+from cassandra import Unauthorized
+from cassandra.cluster import NoHostAvailable
+from mysql.connector import connect
+from mysql.connector.errors import ProgrammingError
+
+from local.stack import Stack
+from stores import cassandra, kafka, mysql
+
+pytestmark = pytest.mark.integration
+
+
+def test_the_set_up_changes_nothing_the_second_time(stack: Stack) -> None:
+    for store in (mysql, cassandra, kafka):
+        store.set_up(stack.settings)
+
+
+@pytest.mark.parametrize(
+    ("user", "statement"),
+    [
+        ("spark", "DROP TABLE sales_by_minute"),
+        ("spark", "CREATE TABLE another (id INT)"),
+        ("spark", "SELECT * FROM superset.ab_user"),
+        ("reader", "DELETE FROM sales_by_minute"),
+        ("reader", "INSERT INTO events_by_minute VALUES (NOW(), 'search', 1, 0)"),
+        ("reader", "SELECT * FROM mysql.user"),
+        ("superset", "SELECT * FROM ecommerce.sales_by_minute"),
+    ],
+)
+def test_mysql_refuses(stack: Stack, user: str, statement: str) -> None:
+    database = None if user == "superset" else stack.settings.domain
+    with mysql.connected(stack.settings, user, database) as connection:
+        cursor = connection.cursor()
+        with pytest.raises(ProgrammingError, match=r"denied"):
+            cursor.execute(statement)
+
+
+@pytest.mark.parametrize(("user", "password"), [("root", ""), ("root", "root"), ("spark", ""), ("reader", "reader")])
+def test_mysql_has_no_default_password(stack: Stack, user: str, password: str) -> None:
+    settings = stack.settings
+    with pytest.raises(ProgrammingError, match="Access denied"):
+        connect(host=settings.mysql_host, port=settings.mysql_port, user=user, password=password)
+
+
+@pytest.mark.parametrize(
+    ("role", "statement"),
+    [
+        ("spark", "DROP TABLE events"),
+        ("spark", "CREATE TABLE another (id int PRIMARY KEY)"),
+        ("reader", "INSERT INTO events_by_order (transaction_id, occurred_at, event_id) VALUES (uuid(), 0, uuid())"),
+        ("reader", "TRUNCATE events"),
+        ("spark", "CREATE ROLE another"),
+    ],
+)
+def test_cassandra_refuses(stack: Stack, role: str, statement: str) -> None:
+    with cassandra.connected(stack.settings, role, stack.settings.domain) as session, pytest.raises(Unauthorized):
+        session.execute(statement)
+
+
+@pytest.mark.parametrize(("role", "password"), [("cassandra", "cassandra"), ("admin", "admin"), ("spark", "spark")])
+def test_cassandra_has_no_default_password(stack: Stack, role: str, password: str) -> None:
+    with pytest.raises(NoHostAvailable, match=r"Bad credentials|not permitted to log in"):
+        cassandra._open(stack.settings, role, password, None)
