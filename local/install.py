@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import logging
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -40,8 +41,8 @@ class Part:
     after: tuple[str, ...] = ()
 
     def digest(self) -> str:
-        """A hash over the sources and the Python that installs."""
-        total = hashlib.sha256(sys.version.encode())
+        """A hash over the sources, the minor version of Python and the kind of machine."""
+        total = hashlib.sha256(f"{sys.implementation.cache_tag} {platform.machine()}".encode())
         for source in self.sources:
             total.update(source.read_bytes())
         return total.hexdigest()

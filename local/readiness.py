@@ -135,5 +135,5 @@ def superset(settings: Settings) -> str | None:
 CHECKS: dict[str, Callable[[Settings], str | None]] = {
     check.__name__: check for check in (kafka, cassandra, mysql, spark, producer, superset)
 }
-# Some five times what it takes on two idle cores; the Spark job reads the producer's first minutes before it is current.
+# Some five times what it takes on two idle cores; Spark has the producer's first minutes to read before it is current.
 DEADLINE_SECONDS = {"kafka": 120, "cassandra": 180, "mysql": 120, "spark": 240, "producer": 30, "superset": 180}

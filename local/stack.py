@@ -28,7 +28,8 @@ from settings import ROOT, Settings, as_environment, generate_secrets
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.3
-LOG_LINES = 15
+LOG_LINES = 25
+ATTEMPTS = 3
 UNDER_WAY = ("STARTING", "RUNNING", "BACKOFF")
 
 
@@ -82,9 +83,13 @@ class Stack:
         final_exit_codes = SERVICES[name](settings or self.settings).final_exit_codes
         deadline = time.monotonic() + readiness.DEADLINE_SECONDS[name]
         missing: str | None = "it has not started"
+        attempts: set[int] = set()
         while time.monotonic() < deadline:
             info = self.supervisor.states().get(name, {})
             state, code = info.get("statename", "STOPPED"), info.get("exitstatus")
+            attempts |= {info["pid"]} if info.get("pid") else set()
+            if len(attempts) > ATTEMPTS:
+                raise StepError(f"{name} has ended {ATTEMPTS} times. {self.log_tail(name)}")
             # supervisord starts a service again that has exited, unless it meant to.
             if state in ("FATAL", "STOPPED") or (state == "EXITED" and code in final_exit_codes):
                 why = "it refuses to run" if code == REFUSED else f"exit code {code}"
