@@ -111,9 +111,12 @@ def memory_needed_mb(settings: Settings) -> int:
 def _memory_available_mb() -> int:
     lines = (line.split() for line in Path("/proc/meminfo").read_text().splitlines())
     available = next(int(words[1]) for words in lines if words[0] == "MemAvailable:") // 1024
-    limit, used = (Path("/sys/fs/cgroup") / name for name in ("memory.max", "memory.current"))
+    group = Path("/sys/fs/cgroup")
+    limit = group / "memory.max"
     if limit.exists() and limit.read_text().strip() != "max":  # in a container
-        available = min(available, (int(limit.read_text()) - int(used.read_text())) // 2**20)
+        statistics = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+        used = int((group / "memory.current").read_text()) - int(statistics["inactive_file"])
+        available = min(available, (int(limit.read_text()) - used) // 2**20)
     return available
 
 

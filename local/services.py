@@ -45,13 +45,13 @@ class Service:
 
 
 def digest(paths: Iterable[Path]) -> str:
-    """SHA-256 over the names and contents of files and folders."""
+    """SHA-256 over the contents of files and folders."""
     total = hashlib.sha256()
     for path in paths:
         files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
         for file in files:
             if "__pycache__" not in file.parts:
-                total.update(f"{file.relative_to(ROOT)}\0{file.stat().st_size}\0".encode())
+                total.update(f"{file.name}\0{file.stat().st_size}\0".encode())
                 total.update(file.read_bytes())
     return total.hexdigest()
 

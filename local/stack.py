@@ -23,13 +23,14 @@ from local import readiness
 from local.services import REFUSED, SERVERS, SERVICES, SUPERSET_PYTHON, digest
 from local.steps import StepError, run, together
 from local.supervisor import Supervisor
-from settings import ROOT, Settings, as_environment, generate_secrets
+from settings import ROOT, SECRETS, Settings, as_environment, generate_secrets
 
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.3
 LOG_LINES = 25
 ATTEMPTS = 3
+FOLDERS = ("data", "logs", "run", "checkpoints", "ledger", "spark", "secrets")
 UNDER_WAY = ("STARTING", "RUNNING", "BACKOFF")
 
 
@@ -54,7 +55,7 @@ class Stack:
     def prepare(self) -> None:
         """Folders, secrets and the supervisor: what must be there before any service."""
         self.settings.path().mkdir(parents=True, exist_ok=True, mode=0o700)
-        for folder in ("data", "logs", "run", "checkpoints", "ledger"):
+        for folder in FOLDERS:
             self.settings.path(folder).mkdir(parents=True, exist_ok=True, mode=0o700)
         generate_secrets(self.settings)
         self.supervisor.launch()
@@ -130,7 +131,9 @@ class Stack:
     def set_up_superset(self) -> None:
         """Superset's metadata, roles, admin and dashboards; skipped when nothing has changed since the last time."""
         stamp = self.settings.path("run", "superset.stamp")
-        now = digest(ROOT / part for part in ("superset", "settings.py", "requirements/superset.txt"))
+        files = [ROOT / part for part in ("superset", "settings.py", "requirements/superset.txt")]
+        files += [self.settings.secrets_dir / name for name in SECRETS if "superset" in name or "reader" in name]
+        now = f"{digest(files)} {self.settings}"
         if stamp.exists() and stamp.read_text() == now:
             logger.info("%-16s unchanged", "superset set-up")
             return
@@ -163,9 +166,12 @@ class Stack:
         self.supervisor.kill_all()
 
     def remove(self) -> None:
-        """Stops everything and removes the state folder with all data."""
+        """Stops everything and removes all data: what we made in the state folder, whatever else may lie in it."""
         self.down()
-        shutil.rmtree(self.settings.path(), ignore_errors=True)
+        for folder in FOLDERS:
+            shutil.rmtree(self.settings.path(folder), ignore_errors=True)
+        with contextlib.suppress(OSError):  # not there, or not ours alone
+            self.settings.path().rmdir()
 
     def state(self, name: str) -> str:
         """supervisord's word for the service's state; STOPPED when nothing is known of it."""

@@ -95,6 +95,10 @@ def render_service(service: Service, logs_dir: Path) -> str:
     return section(f"program:{service.name}", values)
 
 
+class NotRunningError(StepError):
+    """The stack's supervisord does not answer."""
+
+
 class Supervisor:
     """The supervisord of one stack."""
 
@@ -108,18 +112,20 @@ class Supervisor:
         """The daemon's process id, None when it does not answer."""
         try:
             return int(self.call("getPID"))
-        except OSError:
+        except NotRunningError:
             return None
 
     def call(self, method: str, *arguments: object) -> object:
         """One remote call in supervisord's own namespace.
 
-        Raises OSError when the daemon is not there, StepError when it can't do what was asked.
+        Raises NotRunningError when the daemon is not there, StepError when it can't do what was asked.
         """
         transport = SupervisorTransport(serverurl=f"unix://{self._socket}")
         try:
             with xmlrpc.client.ServerProxy("http://supervisor", transport=transport) as proxy:
                 return getattr(proxy.supervisor, method)(*arguments)
+        except OSError as error:
+            raise NotRunningError(f"the stack in {self.state_dir} is not running: run 'make up'") from error
         except xmlrpc.client.Fault as fault:
             raise StepError(
                 f"supervisord can't {method} {' '.join(map(str, arguments))}: {fault.faultString}"
@@ -179,5 +185,5 @@ class Supervisor:
         """What supervisord knows of each service (its ProcessInfo: statename, pid, exitstatus, ...)."""
         try:
             return {info["name"]: info for info in self.call("getAllProcessInfo")}
-        except OSError:
+        except NotRunningError:
             return {}
