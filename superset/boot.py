@@ -58,12 +58,11 @@ def boot(stack: settings.Settings) -> None:
     app = create_app()
     with app.app_context():
         # Superset's modules can only be imported inside its application.
-        from superset.commands.importers.v1.assets import ImportAssetsCommand
-        from superset.utils.core import override_user
-
         import superset
         from superset import appbuilder
         from superset import security_manager as security
+        from superset.commands.importers.v1.assets import ImportAssetsCommand
+        from superset.utils.core import override_user
 
         log.info("migrating the metadata")
         flask_migrate.upgrade(directory=str(Path(superset.__file__).parent / "migrations"))

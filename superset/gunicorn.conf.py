@@ -14,6 +14,6 @@ bind = f"{_settings.superset_host}:{_settings.superset_port}"
 workers = 1
 worker_class = "gthread"
 threads = 8
-control_socket_disable = True  # it would lie in the home folder, the same one for every stack
 timeout = 120  # seconds; a large range over days must not end in a killed worker
 raw_env = [f"SUPERSET_CONFIG_PATH={settings.ROOT / 'superset' / 'superset_config.py'}"]
+control_socket_disable = True  # it would lie in the home folder, the same for every stack
