@@ -66,8 +66,8 @@ class Stack:
         `settings` are what they run with where that differs from the stack's own. A service that runs already is left
         alone unless its settings or files have changed. Raises StepError with the end of its log when one fails.
         """
-        steps = {name: lambda name=name: self._start(name, settings or self.settings, wait) for name in names}
-        together(steps)
+        self.supervisor.call("getPID")  # raises, saying what to do, when there is none
+        together({name: lambda name=name: self._start(name, settings or self.settings, wait) for name in names})
 
     def _start(self, name: str, settings: Settings, wait: bool) -> None:
         service = SERVICES[name](settings)
