@@ -107,10 +107,10 @@ class SalesLive:
 
     def filter(self, column: str, value: str) -> None:
         """Chooses a value of the filter on `column` by clicking, and applies it."""
-        choice = self.page.locator(f"#NATIVE_FILTER-{column}")
-        if not choice.count():
+        select = self.page.locator(".ant-select", has=self.page.locator(f"#NATIVE_FILTER-{column}"))
+        if not select.is_visible():
             self.page.get_by_text("More filters").click()
-        self.page.locator(".ant-select", has=choice).click()
+        select.click()
         self.page.keyboard.type(value)
         self.page.locator(f'.ant-select-item-option[title="{value}"]').click()
         self.page.keyboard.press("Escape")
