@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import socket
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
 
 from settings import Settings
 
-BATCH_AGE_SECONDS = 15
+FRESH_SECONDS = 15
 
 
 def _closed(host: str, port: int) -> str | None:
@@ -93,27 +94,25 @@ def mysql(settings: Settings) -> str | None:
 
 
 def spark(settings: Settings) -> str | None:
-    """Both queries have committed a micro-batch lately... the aggregates' one, which is the slower to start."""
-    import mysql.connector
+    """Both queries run, and the aggregates' one, the slower to start, has committed lately or has nothing to do."""
+    from audit import progress
+    from spark_jobs.job import heartbeat
+    from spark_jobs.source import offsets_of
+    from stores import mysql
+    from stores.outage import Outage
 
+    alive = heartbeat(settings)
+    if not alive.exists() or time.time() - alive.stat().st_mtime > FRESH_SECONDS:
+        return "its queries do not run"
     try:
-        with mysql.connector.connect(
-            host=settings.mysql_host,
-            port=settings.mysql_port,
-            user="reader",
-            password=settings.secret("mysql_reader"),
-            database=settings.domain,
-            connection_timeout=5,
-        ) as connection:
-            cursor = connection.cursor()
-            cursor.execute("SELECT TIMESTAMPDIFF(SECOND, MAX(committed_at), UTC_TIMESTAMP()) FROM batches")
-            (age_seconds,) = cursor.fetchone()
-    except mysql.connector.Error as error:
-        return repr(error)
-    if age_seconds is None:
-        return "no micro-batch committed yet"
-    if age_seconds > BATCH_AGE_SECONDS:
-        return f"the last micro-batch was committed {age_seconds} s ago"
+        with mysql.connected(settings, "reader", settings.domain) as connection:
+            reached = progress.aggregated(connection)
+        lag = reached.lag(offsets_of(settings.events_topic, settings, end=True))
+    except Outage as outage:
+        return str(outage)
+    age_seconds = time.time() - reached.committed_at.timestamp()
+    if lag and age_seconds > FRESH_SECONDS:
+        return f"{lag} records wait, and the last micro-batch was committed {age_seconds:.0f} s ago"
     return None
 
 

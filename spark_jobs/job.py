@@ -8,7 +8,9 @@ import signal
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
+from py4j.protocol import Py4JError
 from pyspark.errors import StreamingQueryException
 from pyspark.sql.streaming import StreamingQuery
 
@@ -69,16 +71,26 @@ def _run(settings: Settings) -> None:
     spark = session.build(settings)
     running = {part.__class__.__name__: part.start(spark) for part in (Archive(settings), Aggregate(settings))}
     log.info("archive and aggregate run over %s", settings.events_topic)
-    watch(running, stopping)
-    for query in running.values():
-        query.stop()
-    spark.stop()
+    watch(running, stopping, heartbeat(settings))
+    try:
+        for query in running.values():
+            query.stop()
+        spark.stop()
+    except (Py4JError, OSError):
+        log.info("the JVM was told to stop as well, and has ended already")
 
 
-def watch(running: Mapping[str, StreamingQuery], stopping: threading.Event) -> None:
-    """Returns when told to stop; see `run` for what it raises."""
+def heartbeat(settings: Settings) -> Path:
+    """A file that is touched twice a second while both queries run."""
+    return settings.path("run", f"spark.{settings.domain}.alive")
+
+
+def watch(running: Mapping[str, StreamingQuery], stopping: threading.Event, alive: Path) -> None:
+    """Returns when told to stop; touches `alive` while every query runs. See `run` for what it raises."""
     refused: dict[str, str] = {}
     while not stopping.wait(LOOK_EVERY_S):
+        if all(query.isActive for query in running.values()):
+            alive.touch()
         for name, query in running.items():
             if query.isActive or name in refused:
                 continue

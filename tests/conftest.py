@@ -10,7 +10,6 @@ import pytest
 from local.stack import Stack
 from local.throwaway import throwaway_stack
 
-
 # How long an example takes says nothing on a busy machine; the same examples everywhere, so that no run fails by luck.
 hypothesis.settings.register_profile("tests", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("tests")

@@ -35,23 +35,34 @@ def test_refusals_are_told_from_other_errors(text: str, expected: str | None) ->
     assert refusal(RuntimeError(text)) == expected
 
 
-def test_the_job_ends_refused_when_every_query_is() -> None:
+def test_the_job_ends_refused_when_every_query_is(tmp_path) -> None:
     queries = {"archive": Query(RuntimeError(FAIL)), "aggregate": Query(RuntimeError(FAIL))}
     with pytest.raises(Refused, match="offset 7"):
-        watch(queries, threading.Event())
+        watch(queries, threading.Event(), tmp_path / "alive")
 
 
-def test_a_refused_query_stops_alone() -> None:
+def test_a_refused_query_stops_alone(tmp_path) -> None:
     stopping = threading.Event()
-    stop = threading.Timer(1.2, stopping.set)
-    stop.start()
-    watch({"archive": Query(active=True), "aggregate": Query(RuntimeError(FAIL))}, stopping)
+    threading.Timer(1.2, stopping.set).start()
+    watch({"archive": Query(active=True), "aggregate": Query(RuntimeError(FAIL))}, stopping, tmp_path / "alive")
     assert stopping.is_set()
+    assert not (tmp_path / "alive").exists()
 
 
-def test_any_other_error_ends_the_job() -> None:
+def test_the_heart_beats_while_both_run(tmp_path) -> None:
+    stopping = threading.Event()
+    threading.Timer(1.2, stopping.set).start()
+    watch({"archive": Query(active=True), "aggregate": Query(active=True)}, stopping, tmp_path / "alive")
+    assert (tmp_path / "alive").exists()
+
+
+def test_any_other_error_ends_the_job(tmp_path) -> None:
     with pytest.raises(RuntimeError, match="Java heap"):
-        watch({"archive": Query(RuntimeError("Java heap")), "aggregate": Query(active=True)}, threading.Event())
+        watch(
+            {"archive": Query(RuntimeError("Java heap")), "aggregate": Query(active=True)},
+            threading.Event(),
+            tmp_path / "alive",
+        )
 
 
 def test_only_one_job_has_the_checkpoints(tmp_path) -> None:
