@@ -68,6 +68,7 @@ def _run(settings: Settings) -> None:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
+    heartbeat(settings).unlink(missing_ok=True)
     spark = session.build(settings)
     running = {part.__class__.__name__: part.start(spark) for part in (Archive(settings), Aggregate(settings))}
     log.info("archive and aggregate run over %s", settings.events_topic)
