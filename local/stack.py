@@ -163,6 +163,7 @@ class Stack:
         if self.supervisor.pid() is not None:
             self.stop(*(name for name in SERVICES if name not in SERVERS))
             self.stop(*SERVERS)
+            self.supervisor.shut_down()
         self.supervisor.kill_all()
 
     def remove(self) -> None:

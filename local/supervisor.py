@@ -148,6 +148,13 @@ class Supervisor:
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
         subprocess.run(command, check=True, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL)
 
+    def shut_down(self) -> None:
+        """Ends the daemon, which removes its socket."""
+        daemon = psutil.Process(self.pid())
+        self.call("shutdown")
+        with contextlib.suppress(psutil.TimeoutExpired):
+            daemon.wait(timeout=30)
+
     def processes(self) -> list[psutil.Process]:
         """Every process of this stack, the oldest first: the daemon, what it started, and orphans of an earlier one."""
         found = []
