@@ -89,20 +89,19 @@ def test_raw_events_are_read_back_at_once(pipeline: Stack) -> None:
 
 def test_exact_although_spark_is_killed(pipeline: Stack) -> None:
     moments = random.Random(SEED)
-    sending = producer(pipeline.settings, seed=SEED + 1, rate=2000, events=EVENTS, duplicates=0.02, malformed=0.01)
-    kills = 0
-    while kills < KILLS or sending.poll() is None:
-        if kills < KILLS:
-            kill_at = time.monotonic() + moments.uniform(0.5, 8.0)
-            while time.monotonic() < kill_at:  # at a random moment of its work, or while it starts
-                assert sending.poll() in (None, 0)
-                time.sleep(0.05)
-            kill(pipeline, moments.choice(["all", "driver", "jvm"]))
-            kills += 1
-            pipeline.wait_ready("spark")
-        else:
-            sending.wait()
-    assert sending.returncode == 0
+    for number in range(KILLS):
+        sending = producer(
+            pipeline.settings,
+            seed=SEED + 1 + number,
+            start=minutes_ago(20),
+            events=EVENTS // KILLS,
+            unpaced=True,
+            duplicates=0.02,
+            malformed=0.01,
+        )
+        time.sleep(moments.uniform(0.5, 8.0))  # a random moment, of Spark's start or of its work
+        kill(pipeline, moments.choice(["all", "driver", "jvm"]))
+        assert sending.wait() == 0
     assert_exact(pipeline)
     assert_equals_recomputation(pipeline)
     pipeline.start("spark")
