@@ -26,13 +26,15 @@ from spark_jobs.sinks.cassandra import SHARDS
 from spark_jobs.sinks.dead_letter import addresses
 from spark_jobs.source import offsets_of
 from stores import cassandra, mysql
+from stores.outage import patiently
 
 log = logging.getLogger(__name__)
 
 DEADLINE_S = 120.0
+STORE_DEADLINE_S = 60.0
 LOOK_EVERY_S = 0.25
 REPORT_EVERY_S = 5.0
-QUERIES_IN_FLIGHT = 64
+QUERIES_IN_FLIGHT = 8  # a count reads a whole partition: many at once fill a small heap
 SHOWN = 10
 
 ByMinute = Mapping[tuple[datetime, str], tuple[int, int]]
@@ -124,7 +126,8 @@ def compare(
     since = datetime.now(UTC) - timedelta(days=settings.mysql_retention_days) + timedelta(hours=1)
     stored = mysql_by_minute(connection)
     rejected = addresses(settings)
-    archived = archived_by_minute(session, {minute for minute, _ in expected})
+    minutes = {minute for minute, _ in expected}
+    archived = patiently(lambda: archived_by_minute(session, minutes), "Cassandra", STORE_DEADLINE_S)
     verdict = Verdict(
         acknowledged=ledger.acknowledged,
         archived=archived.total(),

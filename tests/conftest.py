@@ -21,5 +21,5 @@ def stack() -> Iterator[Stack]:
 
     Spark, the producer and Superset are the test's to start: `stack.start("spark")`, `.stop`, `.kill`.
     """
-    with throwaway_stack(cassandra_heap="512m", kafka_heap="256m") as running:
+    with throwaway_stack() as running:
         yield running
