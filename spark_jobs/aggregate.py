@@ -20,7 +20,7 @@ from pyspark.sql.streaming import StreamingQuery
 import contracts
 from settings import Settings
 from spark_jobs import domains
-from spark_jobs.checkpoint import Checkpoint
+from spark_jobs.checkpoint import Checkpoint, Offsets
 from spark_jobs.merge import Table, combine
 from spark_jobs.pipeline_tables import arrivals, expectations_by_minute, rejects_by_minute
 from spark_jobs.seen import SeenIds, by_minute
@@ -70,21 +70,25 @@ class Aggregate:
         self.seen = SeenIds()
         self.merged_batch = -1
         self.checkpoint_id = ""
+        self.first: Offsets = {}
         self.expired_at = now()
 
-    def start(self, spark: SparkSession, once: bool = False) -> StreamingQuery:
-        """Starts the query where the store is; `once`: it ends when it has all there is. Raises CheckpointRefused."""
+    def open(self) -> None:
+        """Finds out where the store is, or begins it. Raises CheckpointRefused."""
         stored = patiently(self.sink.progress, "MySQL")
         self.checkpoint.check(QUERY, stored)
         if stored is None:
-            first = patiently(lambda: offsets_of(self.settings.events_topic, self.settings), "Kafka")
+            self.first = patiently(lambda: offsets_of(self.settings.events_topic, self.settings), "Kafka")
             self.checkpoint_id = self.checkpoint.create()
-            patiently(lambda: self.sink.begin(self.checkpoint_id, first), "MySQL")
+            patiently(lambda: self.sink.begin(self.checkpoint_id, self.first), "MySQL")
         else:
-            first, self.checkpoint_id, self.merged_batch = stored.offsets, stored.checkpoint_id, stored.batch_id
+            self.first, self.checkpoint_id, self.merged_batch = stored.offsets, stored.checkpoint_id, stored.batch_id
             self.seen = patiently(self.sink.seen_ids, "MySQL")
+
+    def start(self, spark: SparkSession, once: bool = False) -> StreamingQuery:
+        """Starts the query, after `open`; `once`: it ends when it has all there is."""
         return (
-            shortened(records(spark, self.settings, first))
+            shortened(records(spark, self.settings, self.first))
             .writeStream.queryName(QUERY)
             .foreachBatch(self.merge)
             .option("checkpointLocation", self.checkpoint.spark_folder)

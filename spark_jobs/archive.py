@@ -98,8 +98,8 @@ class Archive:
     def connect(self) -> None:
         self.session = patiently(lambda: cassandra.connect(self.settings, "spark", self.settings.domain), "Cassandra")
 
-    def start(self, spark: SparkSession, once: bool = False) -> StreamingQuery:
-        """Starts the query where the store is; `once`: it ends when it has all there is. Raises CheckpointRefused."""
+    def open(self) -> None:
+        """Finds out where the store is, or begins it. Raises CheckpointRefused."""
         self.connect()
         stored = patiently(self.stored, "Cassandra")
         self.checkpoint.check(QUERY, stored)
@@ -108,6 +108,9 @@ class Archive:
             self.restart(Progress(self.checkpoint.create(), -1, first))
         else:
             self.progress = stored
+
+    def start(self, spark: SparkSession, once: bool = False) -> StreamingQuery:
+        """Starts the query, after `open`; `once`: it ends when it has all there is."""
         return (
             records(spark, self.settings, self.progress.offsets)
             .select("value", "key", "partition", "offset", "timestamp")

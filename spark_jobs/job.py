@@ -69,8 +69,11 @@ def _run(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     heartbeat(settings).unlink(missing_ok=True)
+    queries = (Archive(settings), Aggregate(settings))
+    for query in queries:
+        query.open()  # refuses before Spark takes its seconds to start
     spark = session.build(settings)
-    running = {part.__class__.__name__: part.start(spark) for part in (Archive(settings), Aggregate(settings))}
+    running = {query.__class__.__name__: query.start(spark) for query in queries}
     log.info("archive and aggregate run over %s", settings.events_topic)
     watch(running, stopping, heartbeat(settings))
     try:

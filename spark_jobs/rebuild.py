@@ -62,7 +62,9 @@ def check(settings: Settings) -> None:
     """
     with only_one(settings), Ledger.held(settings.ledger_path), session.running(settings) as spark:
         upto = complete_archive(settings, spark)
-        aggregate.Aggregate(settings).start(spark, once=True).awaitTermination()
+        query = aggregate.Aggregate(settings)
+        query.open()
+        query.start(spark, once=True).awaitTermination()
         with mysql.connected(settings, "root", settings.domain) as connection:
             names = recompute(settings, spark, connection, upto)
             try:
@@ -119,6 +121,7 @@ def complete_archive(settings: Settings, spark: SparkSession) -> Offsets:
         if stored is not None:
             query.restart(Progress(query.checkpoint.create(), -1, stored.offsets))
     log.info("archiving what Kafka still has")
+    query.open()
     query.start(spark, once=True).awaitTermination()
     return query.progress.offsets
 

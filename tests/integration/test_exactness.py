@@ -60,11 +60,6 @@ def test_every_event_counts_once(pipeline: Stack) -> None:
     assert verdict.archived == verdict.aggregated == ledger.events
 
 
-def test_the_aggregates_are_what_a_recomputation_gives(pipeline: Stack) -> None:
-    assert_equals_recomputation(pipeline)
-    pipeline.start("spark")
-
-
 def test_raw_events_are_read_back_at_once(pipeline: Stack) -> None:
     settings = pipeline.settings
     with mysql.connected(settings, "reader", settings.domain) as connection:
@@ -103,8 +98,6 @@ def test_exact_although_spark_is_killed(pipeline: Stack) -> None:
         kill(pipeline, moments.choice(["all", "driver", "jvm"]))
         assert sending.wait() == 0
     assert_exact(pipeline)
-    assert_equals_recomputation(pipeline)
-    pipeline.start("spark")
 
 
 def kill(stack: Stack, what: str) -> None:
@@ -117,6 +110,10 @@ def kill(stack: Stack, what: str) -> None:
     for victim in victims:
         victim.send_signal(signal.SIGKILL)
     psutil.wait_procs(victims, timeout=10)
+
+
+def test_the_aggregates_are_what_a_recomputation_gives(pipeline: Stack) -> None:
+    assert_equals_recomputation(pipeline)
 
 
 @pytest.mark.parametrize("loss", ["lost", "another stack's"])
@@ -140,7 +137,6 @@ def test_a_checkpoint_that_does_not_belong_is_refused(pipeline: Stack, loss: str
             path.unlink()
         checkpoint.rmdir()
     kept.rename(checkpoint)
-    pipeline.start("spark")
 
 
 def test_rebuild_recomputes_mysql_and_goes_on(pipeline: Stack) -> None:
