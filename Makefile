@@ -62,7 +62,7 @@ preflight: ## Look for what is missing on this machine; as root, install missing
 ##@ Develop
 
 # $(call stage,name,command): runs the command and says how long it took
-stage = @printf '\n== %s\n' '$(1)'; TIMEFORMAT='== $(1): %1lR'; time $(2)
+stage = @printf '\n== %s\n' '$(1)'; TIMEFORMAT='== $(1): %1lR'; time { $(2); }
 
 .PHONY: test
 test: ## Lint, unit tests, integration and browser tests on real services of their own
