@@ -22,7 +22,7 @@ from settings import Settings
 from spark_jobs import domains
 from spark_jobs.checkpoint import Checkpoint, Offsets
 from spark_jobs.merge import Table, combine
-from spark_jobs.pipeline_tables import arrivals, expectations_by_minute, rejects_by_minute
+from spark_jobs.pipeline_tables import arrivals, expectations_by_minute, minute_of, rejects_by_minute
 from spark_jobs.seen import SeenIds, by_minute
 from spark_jobs.sinks.mysql import QUERY, Batch, MySQLSink, now
 from spark_jobs.source import JUDGED, judge_slices, offsets_of, records, shortened, trigger
@@ -51,7 +51,7 @@ def domain_tables(domain: str) -> tuple[Table, ...]:
 
 
 def with_minute(events: pl.DataFrame) -> pl.DataFrame:
-    return events.with_columns(pl.col("occurred_at").dt.truncate("1m").dt.replace_time_zone(None).alias("minute"))
+    return events.with_columns(minute_of("occurred_at"))
 
 
 def rows_of(table: Table, frame: pl.DataFrame) -> tuple[Table, pl.DataFrame]:

@@ -13,14 +13,15 @@ FINE_STEP_MS = 100
 COARSE_STEP_MS = 10_000
 
 
-def _minute(column: str) -> pl.Expr:
+def minute_of(column: str) -> pl.Expr:
+    """The minute (naive, UTC) that a time lies in, as the column `minute`."""
     return pl.col(column).dt.truncate("1m").dt.replace_time_zone(None).alias("minute")
 
 
 @table(key=("minute", "reason"), sum=("rejects",))
 def rejects_by_minute(records: pl.DataFrame) -> pl.DataFrame:
     return records.filter(pl.col("reject").is_not_null()).select(
-        _minute("appended_at"), pl.col("reject").alias("reason"), pl.lit(1, dtype=pl.Int64).alias("rejects")
+        minute_of("appended_at"), pl.col("reject").alias("reason"), pl.lit(1, dtype=pl.Int64).alias("rejects")
     )
 
 
@@ -33,7 +34,7 @@ def expectations_by_minute(expectations: Sequence[str]) -> Table:
         failed = {name: pl.col("failed").list.contains(name).cast(pl.Int64) for name in expectations}
         counted = [
             events.select(
-                _minute("occurred_at"),
+                minute_of("occurred_at"),
                 pl.lit(name).alias("expectation"),
                 (1 - fails).alias("passed"),
                 fails.alias("failed"),
@@ -63,7 +64,7 @@ def latency_by_minute(arrived: pl.DataFrame) -> pl.DataFrame:
         return (latency_ms // step_ms + 1) * step_ms
 
     return arrived.select(
-        _minute("committed_at"),
+        minute_of("committed_at"),
         pl.when(latency_ms < COARSE_STEP_MS)
         .then(up_to(FINE_STEP_MS))
         .otherwise(up_to(COARSE_STEP_MS))

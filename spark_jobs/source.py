@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any
@@ -38,8 +39,7 @@ def records(spark: SparkSession, settings: Settings, start: Offsets) -> DataFram
 
 def starting_offsets(topic: str, offsets: Offsets) -> str:
     """Offsets as the option startingOffsets takes them."""
-    partitions = ", ".join(f'"{partition}": {offset}' for partition, offset in sorted(offsets.items()))
-    return f'{{"{topic}": {{{partitions}}}}}'
+    return json.dumps({topic: {str(partition): offset for partition, offset in offsets.items()}})
 
 
 def shortened(stream: DataFrame) -> DataFrame:

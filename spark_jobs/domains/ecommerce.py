@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from spark_jobs.merge import table
+from spark_jobs.pipeline_tables import minute_of
 from spark_jobs.sinks.cassandra import Archive
 
 COLUMNS = (
@@ -62,10 +63,6 @@ def _if(name: str, amount: pl.Expr) -> pl.Expr:
     return pl.when(_is(name)).then(amount).otherwise(0)
 
 
-def _minute() -> pl.Expr:
-    return pl.col("occurred_at").dt.truncate("1m").dt.replace_time_zone(None).alias("minute")
-
-
 def _source() -> pl.Expr:
     return pl.col("utm_source").fill_null(DIRECT).alias("source")
 
@@ -89,7 +86,7 @@ def _line() -> pl.Expr:
 @table(key=("minute", "event_name"), sum=("events", "revenue_cents"))
 def events_by_minute(events: pl.DataFrame) -> pl.DataFrame:
     return events.select(
-        _minute(),
+        minute_of("occurred_at"),
         "event_name",
         pl.lit(1, dtype=pl.Int64).alias("events"),
         _if("purchase", _value()).alias("revenue_cents"),
@@ -114,7 +111,7 @@ def events_by_minute(events: pl.DataFrame) -> pl.DataFrame:
 )
 def sales_by_minute(events: pl.DataFrame) -> pl.DataFrame:
     counted_once = events.select(  # in the leading category, so that nothing is counted twice
-        _minute(),
+        minute_of("occurred_at"),
         pl.col("items")
         .list.eval(
             pl.element()
@@ -138,7 +135,9 @@ def sales_by_minute(events: pl.DataFrame) -> pl.DataFrame:
         _count("refund").alias("refunds"),
     )
     sold = events.filter(_is("purchase") | _is("refund"))
-    line_by_line = _lines(sold, _minute(), "country", "device", _source(), "currency", "event_name").select(
+    line_by_line = _lines(
+        sold, minute_of("occurred_at"), "country", "device", _source(), "currency", "event_name"
+    ).select(
         "minute",
         pl.col("item_category").alias("category"),
         *SHOPPED_BY,
@@ -157,7 +156,7 @@ def sales_by_minute(events: pl.DataFrame) -> pl.DataFrame:
 )
 def items_by_minute(events: pl.DataFrame) -> pl.DataFrame:
     shown = events.filter(pl.col("event_name").is_in(["view_item", "add_to_cart", "purchase", "refund"]))
-    return _lines(shown, _minute(), "event_name").select(
+    return _lines(shown, minute_of("occurred_at"), "event_name").select(
         "minute",
         "item_id",
         _count("view_item").alias("views"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,13 +21,6 @@ pytestmark = pytest.mark.integration
 
 CASES = yaml.safe_load((Path(__file__).parents[1] / "cases" / "judge.yaml").read_text())
 TWO_MEGABYTES = 2_000_000
-
-
-@pytest.fixture(scope="module")
-def pipeline(stack: Stack) -> Iterator[Stack]:
-    stack.start("spark")
-    yield stack
-    stack.stop("spark")
 
 
 def bad_records() -> dict[str, tuple[bytes | None, bytes | None, str]]:

@@ -6,7 +6,6 @@ import json
 import random
 import signal
 import time
-from collections.abc import Iterator
 from datetime import UTC
 from uuid import UUID
 
@@ -31,13 +30,6 @@ EVENTS = 200_000
 KILLS = 6
 SEED = 20_260_314
 READ_BACK_S = 1.0
-
-
-@pytest.fixture(scope="module")
-def pipeline(stack: Stack) -> Iterator[Stack]:
-    stack.start("spark")
-    yield stack
-    stack.stop("spark")
 
 
 def test_every_event_counts_once(pipeline: Stack) -> None:
