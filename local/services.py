@@ -78,9 +78,9 @@ def kafka(settings: Settings) -> Service:
         if (data / "meta.properties").exists():
             return
         cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        configuration = str(ROOT / "kafka/server.properties")
-        command = [*program, "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", configuration]
-        run(command, environment)
+        # One argument with "=": one id in 64 begins with a hyphen and would be taken for an option.
+        names = [f"--cluster-id={cluster_id}", f"--config={ROOT / 'kafka/server.properties'}"]
+        run([*program, "kafka.tools.StorageTool", "format", *names], environment)
 
     return Service(
         name="kafka",
