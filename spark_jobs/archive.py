@@ -44,7 +44,7 @@ def archive_slices(domain: str, slices: Iterable[pa.RecordBatch]) -> Iterator[pa
     """
     archives = domains.load(domain).ARCHIVE
     keys = tuple(dict.fromkeys(["occurred_at", *(name for archive in archives for name in archive.clustering)]))
-    judge = worker_judge(domain, keys)
+    judge = worker_judge(domain, keys, kept=False)
     topic = settings_module.load().events_topic
     dead_letter_topic = settings_module.load().dead_letter_topic
     for slice_ in slices:
@@ -52,9 +52,7 @@ def archive_slices(domain: str, slices: Iterable[pa.RecordBatch]) -> Iterator[pa
             pl.Series("value", slice_.column("value").to_pylist(), dtype=pl.Binary()),
             pl.Series("key", slice_.column("key").to_pylist(), dtype=pl.Binary()),
         )
-        good = verdict.filter(pl.col("reject").is_null()).with_columns(
-            pl.col("value").cast(pl.String()).alias("payload")
-        )
+        good = verdict.filter(pl.col("reject").is_null())
         bad = verdict.filter(pl.col("reject").is_not_null())
         outage = None
         try:

@@ -7,13 +7,15 @@ Judging depends on nothing but the record and the broker's time for it: a replay
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
-from uuid import UUID
+from operator import attrgetter
+from typing import Annotated, Any, Literal
 
 import msgspec
+import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from contracts import Contract, ContractError, Expectation, Field
 
@@ -23,6 +25,8 @@ MAX_RECORD_BYTES = 256 * 1024
 TIMESTAMP = pl.Datetime("us", "UTC")
 EPOCH, MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 POLARS_TYPES = {"string": pl.String(), "uuid": pl.Binary(), "integer": pl.Int64(), "timestamp": TIMESTAMP}
+DECODED_TYPES = {**POLARS_TYPES, "uuid": pl.String(), "timestamp": pl.Int64()}
+UUID_PATTERN = "^[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 
 
 class ContractViolation(RuntimeError):  # noqa: N818 - it is what the contract's action `fail` raises
@@ -41,21 +45,16 @@ def polars_type(field: Field) -> pl.DataType:
 
 
 def _python_type(field: Field) -> Any:
-    if field.type == "uuid":
-        kind: Any = UUID
-    elif field.type == "timestamp":
-        kind = Annotated[datetime, msgspec.Meta(tz=True)]
-    elif field.type == "integer":
-        kind = Annotated[int, msgspec.Meta(ge=field.minimum, le=field.maximum)]
-    elif field.type == "array":
-        kind = Annotated[list[_struct(field.name, field.items)], msgspec.Meta(max_length=field.max_length)]
-    else:
-        # `$` would also match before a line feed at the end
-        pattern = field.pattern.removesuffix("$") + r"\Z" if field.pattern else None
-        if field.allowed:
-            pattern = "^(?:" + "|".join(field.allowed) + r")\Z"
-        kind = Annotated[str, msgspec.Meta(max_length=field.max_length, pattern=pattern)]
-    return kind
+    """What the decoder makes of a field. Patterns and ids are checked later, a column at a time: it is far cheaper."""
+    if field.type == "timestamp":
+        return Annotated[datetime, msgspec.Meta(tz=True)]
+    if field.type == "integer":
+        return Annotated[int, msgspec.Meta(ge=field.minimum, le=field.maximum)]
+    if field.type == "array":
+        return Annotated[list[_struct(field.name, field.items)], msgspec.Meta(max_length=field.max_length)]
+    if field.allowed:
+        return Literal[field.allowed]
+    return Annotated[str, msgspec.Meta(max_length=field.max_length)]
 
 
 def _struct(name: str, fields: Sequence[Field]) -> Any:
@@ -66,56 +65,84 @@ def _struct(name: str, fields: Sequence[Field]) -> Any:
     return msgspec.defstruct(name, members, gc=False)
 
 
-def _column(events: list[Any], field: Field) -> pl.Series:
-    name, kind = field.name, polars_type(field)
-    values = [getattr(event, name) for event in events]
-    if field.type == "uuid":
-        values = [None if value is None else value.bytes for value in values]
-    elif field.type == "timestamp":  # as integers: Polars takes six times as long over datetimes with a zone
-        values = [None if value is None else (value - EPOCH) // MICROSECOND for value in values]
-        return pl.Series(name, values, dtype=pl.Int64()).cast(kind)
-    return pl.Series(name, values, dtype=kind)
+def _pattern(field: Field) -> str | None:
+    """The regular expression (Rust's dialect, as Polars has it) that a text of this field must match."""
+    return UUID_PATTERN if field.type == "uuid" else field.pattern
 
 
-def _lines(events: list[Any], field: Field) -> pl.Series:
-    """The column of an array of objects: its objects are laid out flat, column by column, then folded into lists."""
-    lists = [getattr(event, field.name) or () for event in events]
-    flat = [line for lines in lists for line in lines]
-    index = pl.Series("index", [i for i, lines in enumerate(lists) for _ in lines], dtype=pl.Int64())
-    frame = pl.DataFrame([_column(flat, item) for item in field.items])
-    folded = (
-        frame.select(index, pl.struct(pl.all()).alias(field.name))
-        .group_by("index", maintain_order=True)
-        .agg(pl.col(field.name))
-    )
-    everyone = pl.DataFrame({"index": pl.Series(range(len(events)), dtype=pl.Int64())})
-    return everyone.join(folded, on="index", how="left", maintain_order="left")[field.name].fill_null([])
+def _columns(objects: Sequence[Any], fields: Sequence[Field]) -> tuple[pl.DataFrame, dict[int, str]]:
+    """Decoded objects as columns, and the rows in which a text does not match its pattern, with what is wrong."""
+    columns, wrong = [], {}
+    for field in fields:
+        values = list(map(attrgetter(field.name), objects))
+        if field.type == "timestamp":  # as integers: Polars takes six times as long over datetimes with a zone
+            values = [None if value is None else (value - EPOCH) // MICROSECOND for value in values]
+        column = pl.Series(field.name, values, dtype=DECODED_TYPES[field.type])
+        if pattern := _pattern(field):
+            for row in (~column.str.contains(pattern)).arg_true():
+                wrong.setdefault(row, f"`{field.name}` is {column[row][:80]!r}, which does not match {pattern}")
+        if field.type == "uuid":
+            column = column.str.replace_all("-", "", literal=True).str.decode("hex", strict=False)
+        columns.append(column.cast(polars_type(field)))
+    return pl.DataFrame(columns, height=len(objects)), wrong
+
+
+def _offsets(lists: Sequence[Sequence[Any]]) -> np.ndarray:
+    """Where each list begins, and the last one ends, when all are laid out one after another."""
+    return np.concatenate(([0], np.cumsum(np.fromiter(map(len, lists), np.int64, len(lists)))))
+
+
+def _sums(values: pl.Series, offsets: np.ndarray) -> pl.Series:
+    """The sum over each list of values that are laid out one after another."""
+    running = np.concatenate(([0], np.cumsum(values.to_numpy())))
+    return pl.Series(values.name, running[offsets[1:]] - running[offsets[:-1]])
+
+
+def _folded(field: Field, frame: pl.DataFrame, offsets: np.ndarray) -> pl.Series:
+    """Objects that are laid out one after another, as a column of lists."""
+    lists = pa.LargeListArray.from_arrays(offsets, frame.to_struct(field.name).to_arrow())
+    return pl.Series(field.name, lists, dtype=polars_type(field))
 
 
 class Judge:
     """A contract made ready to judge records.
 
-    `columns` are the fields to return, all by default; expectations see every field they name in any case, and the
-    integer columns that `derived` computes from fields.
-    Raises ContractError when an expectation names a field that does not exist or is no boolean expression.
+    - columns: the fields to return, all by default; expectations see every field they name in any case
+    - derived: array field -> column -> expression over the fields of its objects; the column has the expression's sum
+      over an event's objects (integer, 0 without any), for expectations to use
+    - kept: whether to find out which of the expectations with the action keep an event fails
+
+    Raises ContractError when an expectation names a field that does not exist or is no boolean expression, and for a
+    pattern that can't be used.
     """
 
     def __init__(
         self,
         contract: Contract,
         columns: Sequence[str] | None = None,
-        derived: Mapping[str, pl.Expr] | None = None,
+        derived: Mapping[str, Mapping[str, pl.Expr]] | None = None,
+        kept: bool = True,
     ) -> None:
         self.contract = contract
-        self.derived = dict(derived or {})
+        self.derived = {array: dict(sums) for array, sums in (derived or {}).items()}
         self.fields = {field.name: field for field in contract.fields}
         self.decoder = msgspec.json.Decoder(_struct(contract.domain, contract.fields))
-        self.kept = tuple(e for e in contract.expectations if e.action == "keep")
+        self.kept = tuple(e for e in contract.expectations if e.action == "keep" and kept)
         self.strict = tuple(e for e in contract.expectations if e.action != "keep")
-        named = {name for e in contract.expectations for name in self._names(e)} | {"occurred_at"}
         self.columns = tuple(self.fields if columns is None else columns)
-        self.decoded = [f for name, f in self.fields.items() if name in {*self.columns, *named} or f.type == "array"]
         self._check_expectations()
+        named = {name for e in (*self.kept, *self.strict) for name in self._names(e)} | {"occurred_at", *self.columns}
+        arrays = [f for f in contract.fields if f.type == "array" and (f.name in named or f.name in self.derived)]
+        self.flat = [f for f in contract.fields if f.type != "array" and (f.name in named or _pattern(f))]
+        self.arrays = {
+            f.name: [item for item in f.items if f.name in named or _pattern(item) or item.name in self._summed(f.name)]
+            for f in arrays
+        }
+        self.named = named
+
+    def _summed(self, array: str) -> set[str]:
+        """The fields of an array's objects that the columns derived from it are made of."""
+        return {name for sum_ in self.derived.get(array, {}).values() for name in sum_.meta.root_names()}
 
     def _names(self, expectation: Expectation) -> list[str]:
         try:
@@ -124,7 +151,7 @@ class Judge:
             raise ContractError(
                 f"{self.contract.domain}: the expectation {expectation.name} is no SQL: {error}"
             ) from None
-        unknown = sorted(set(names) - self.fields.keys() - self.derived.keys())
+        unknown = sorted(set(names) - self.fields.keys() - {name for sums in self.derived.values() for name in sums})
         if unknown:
             raise ContractError(
                 f"{self.contract.domain}: the expectation {expectation.name} names unknown fields: {unknown}"
@@ -132,8 +159,15 @@ class Judge:
         return names
 
     def _check_expectations(self) -> None:
-        empty = pl.DataFrame(schema={f.name: polars_type(f) for f in self.fields.values()}).with_columns(**self.derived)
+        for field in (*self.contract.fields, *(item for f in self.contract.fields for item in f.items)):
+            try:
+                pl.Series([""]).str.contains(_pattern(field) or "")
+            except pl.exceptions.PolarsError as error:
+                raise ContractError(f"{self.contract.domain}: the pattern of {field.name}: {error}") from None
+        sums = {name: pl.Int64() for sums in self.derived.values() for name in sums}
+        empty = pl.DataFrame(schema={f.name: polars_type(f) for f in self.fields.values()} | sums)
         for expectation in self.contract.expectations:
+            self._names(expectation)
             try:
                 kind = empty.select(pl.sql_expr(expectation.sql).alias("met"))["met"].dtype
             except pl.exceptions.PolarsError as error:
@@ -176,35 +210,44 @@ class Judge:
                 events.append(outcome)
             rejects.append(kind)
             details.append(None if kind is None else str(outcome))
-        frame = pl.DataFrame(
-            [(_lines if f.type == "array" else _column)(events, f) for f in self.decoded]
-            + [appended_at.cast(TIMESTAMP).gather(good).alias("appended_at")]
-        ).with_columns(**self.derived)
-        failing = frame.select((~pl.sql_expr(e.sql)).fill_null(False).alias(e.name) for e in self.contract.expectations)
-        for row, (kind, detail) in {**self._broken(failing, values, good), **self._untimely(frame)}.items():
-            rejects[good[row]], details[good[row]] = kind, detail
-        frame = frame.with_columns(self._failed(failing))
-        verdict = pl.DataFrame(
-            {
-                "appended_at": appended_at.cast(TIMESTAMP),
-                "reject": pl.Series(rejects, dtype=pl.String()),
-                "reject_detail": pl.Series(details, dtype=pl.String()),
-            }
+        appended_at = appended_at.cast(TIMESTAMP)
+        frame, wrong = self._frame(events)
+        frame = frame.with_columns(appended_at.gather(good).alias("appended_at"))
+        reasons = {row: ("schema", detail) for row, detail in wrong.items()}
+        reasons = {**self._untimely(frame), **reasons}
+        reasons |= self._broken(frame, reasons.keys(), lambda row: (good[row], values[good[row]]))
+        for row, reason in reasons.items():
+            rejects[good[row]], details[good[row]] = reason
+        frame = frame.select(*self.columns, self._failed())
+        if len(good) < len(values) or reasons:  # spread the good ones over the rows of all
+            places: list[int | None] = [None] * len(values)
+            for row, index in enumerate(good):
+                places[index] = None if row in reasons else row
+            frame = frame.select(pl.all().gather(pl.Series(places, dtype=pl.UInt32())))
+        return frame.select(
+            *self.columns,
+            appended_at.alias("appended_at"),
+            pl.Series("reject", rejects, dtype=pl.String()),
+            pl.Series("reject_detail", details, dtype=pl.String()),
+            "failed",
         )
-        if len(good) < len(values):  # spread the good ones over the rows of all
-            frame = frame.with_columns(pl.Series("index", good, dtype=pl.Int64()))
-            verdict = verdict.with_columns(pl.int_range(pl.len(), dtype=pl.Int64()).alias("index"))
-            joined = verdict.join(frame.drop("appended_at"), on="index", how="left", maintain_order="left")
-        else:
-            joined = verdict.with_columns(frame.drop("appended_at").get_columns())
-        is_good = pl.col("reject").is_null()
-        return joined.select(
-            *(pl.when(is_good).then(pl.col(name)).alias(name) for name in self.columns),
-            "appended_at",
-            "reject",
-            "reject_detail",
-            pl.when(is_good).then(pl.col("failed")).alias("failed"),
-        )
+
+    def _frame(self, events: list[Any]) -> tuple[pl.DataFrame, dict[int, str]]:
+        """The columns that are asked for or named by expectations; and what `_columns` finds wrong."""
+        frame, wrong = _columns(events, self.flat)
+        for name, items in self.arrays.items():
+            lists = [getattr(event, name) or () for event in events]
+            offsets = _offsets(lists)
+            lines, wrong_lines = _columns([line for lines in lists for line in lines], items)
+            for line, detail in wrong_lines.items():
+                wrong.setdefault(int(np.searchsorted(offsets, line, side="right")) - 1, f"{name}: {detail}")
+            sums = lines.with_columns(
+                amount.cast(pl.Int64()).alias(column) for column, amount in self.derived.get(name, {}).items()
+            )
+            frame = frame.with_columns(_sums(sums[column], offsets) for column in self.derived.get(name, {}))
+            if name in self.named:
+                frame = frame.with_columns(_folded(self.fields[name], lines, offsets))
+        return frame, wrong
 
     def _decode(self, value: bytes | None) -> tuple[str | None, Any]:
         """(None, event) for a record that has the contract's form, else (kind of reason, detail)."""
@@ -239,26 +282,34 @@ class Judge:
         }
 
     def _broken(
-        self, failing: pl.DataFrame, values: Sequence[bytes | None], good: list[int]
+        self, frame: pl.DataFrame, rejected: Container[int], place: Callable[[int], tuple[int, bytes | None]]
     ) -> dict[int, tuple[str, str]]:
-        """Row -> reason, for the events that fail an expectation they must meet; the contract's first one counts."""
+        """Row -> reason, for the events that fail an expectation they must meet; the contract's first one counts.
+
+        `rejected` are rows that are passed over; `place` gives a row's record: its index in the input and its bytes.
+        """
         broken: dict[int, tuple[str, str]] = {}
         for expectation in self.strict:
-            for row in failing[expectation.name].arg_true():
+            for row in frame.select(_fails(expectation)).to_series().arg_true():
+                if row in rejected or row in broken:
+                    continue
                 if expectation.action == "fail":
+                    index, value = place(row)
                     raise ContractViolation(
-                        good[row],
+                        index,
                         f"the expectation {expectation.name} ({expectation.sql}) fails, and its action is fail: "
-                        f"{(values[good[row]] or b'')[:1000]!r}",
+                        f"{(value or b'')[:1000]!r}",
                     )
-                broken.setdefault(
-                    row, (f"expectation:{expectation.name}", f"{expectation.description}: {expectation.sql}")
-                )
+                broken[row] = f"expectation:{expectation.name}", f"{expectation.description}: {expectation.sql}"
         return broken
 
-    def _failed(self, failing: pl.DataFrame) -> pl.Expr:
+    def _failed(self) -> pl.Expr:
         """The names of the kept expectations that an event fails."""
         if not self.kept:
             return pl.lit([], dtype=pl.List(pl.String())).alias("failed")
-        names = [pl.when(failing[e.name]).then(pl.lit(e.name)) for e in self.kept]
+        names = [pl.when(_fails(e)).then(pl.lit(e.name)) for e in self.kept]
         return pl.concat_list(names).list.drop_nulls().alias("failed")
+
+
+def _fails(expectation: Expectation) -> pl.Expr:
+    return (~pl.sql_expr(expectation.sql)).fill_null(False)

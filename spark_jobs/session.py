@@ -35,9 +35,13 @@ def build(settings: Settings) -> SparkSession:
         "spark.python.worker.reuse": "true",
         "spark.python.daemon.module": "spark_jobs.daemon",
         "spark.sql.streaming.minBatchesToRetain": "10",
-        "spark.driver.extraJavaOptions": "-XX:+UseSerialGC -XX:TieredStopAtLevel=4 -Duser.timezone=UTC",
+        "spark.driver.extraJavaOptions": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Duser.timezone=UTC",
         "spark.sql.adaptive.enabled": "false",  # one narrow stage: nothing to adapt
         "spark.sql.streaming.metricsEnabled": "false",
+        "spark.sql.streaming.checkpointFileManagerClass": (
+            "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
+        ),
+        "spark.hadoop.fs.file.impl": "org.apache.hadoop.fs.RawLocalFileSystem",
         "spark.local.dir": str(settings.path("spark")),
         "spark.sql.warehouse.dir": str(settings.path("spark", "warehouse")),
     }

@@ -50,9 +50,9 @@ def shortened(stream: DataFrame) -> DataFrame:
 
 
 @cache
-def worker_judge(domain: str, columns: tuple[str, ...] | None = None) -> Judge:
+def worker_judge(domain: str, columns: tuple[str, ...] | None = None, kept: bool = True) -> Judge:
     """The judge of a domain, made once a worker process."""
-    return domains.judge(domain, columns)
+    return domains.judge(domain, columns, kept)
 
 
 def judged(judge: Judge, records: pa.RecordBatch) -> pl.DataFrame:

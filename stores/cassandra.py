@@ -55,6 +55,7 @@ def _open(settings: Settings, user: str, password: str, keyspace: str | None) ->
         auth_provider=PlainTextAuthProvider(user, password),
         execution_profiles={EXEC_PROFILE_DEFAULT: profile},
         protocol_version=5,
+        compression=False,  # costs both sides more than it spares a network as near as this
         connect_timeout=10,
     )
     try:

@@ -2,7 +2,7 @@
 
 A domain's module has
 - COLUMNS: the contract's fields that its functions read
-- DERIVED: columns computed from fields, for the contract's expectations
+- DERIVED: sums over the objects of an array field, for the contract's expectations (see Judge)
 - `@table` functions: a Polars frame of judged events -> rows of the MySQL table of the same name
 - ARCHIVE: its Cassandra tables, what an event's row in each of them consists of (spark_jobs/sinks/cassandra.py)
 """
@@ -28,7 +28,7 @@ def tables(domain: str) -> tuple[Table, ...]:
     return tuple(value for _, value in sorted(vars(load(domain)).items()) if isinstance(value, Table))
 
 
-def judge(domain: str, columns: Sequence[str] | None = None) -> Judge:
+def judge(domain: str, columns: Sequence[str] | None = None, kept: bool = True) -> Judge:
     """The judge of a domain's records, returning `columns`, by default those that its tables need."""
     module = load(domain)
-    return Judge(contracts.load(domain), module.COLUMNS if columns is None else columns, module.DERIVED)
+    return Judge(contracts.load(domain), module.COLUMNS if columns is None else columns, module.DERIVED, kept)

@@ -24,17 +24,12 @@ COLUMNS = (
 )
 
 
-def _sum_of_items(amount: pl.Expr) -> pl.Expr:
-    return pl.col("items").list.eval(amount).list.sum().cast(pl.Int64)
-
-
-_LINE = pl.element().struct
-DERIVED = {  # what expectations may use beside the contract's fields
-    "items_count": pl.col("items").list.len().cast(pl.Int64),
-    "items_value": _sum_of_items(
-        (_LINE.field("price") - _LINE.field("discount").fill_null(0)) * _LINE.field("quantity")
-    ),
-    "items_reporting_value": _sum_of_items(_LINE.field("reporting_value")),
+DERIVED = {  # what expectations may use beside the contract's fields: sums over an event's items
+    "items": {
+        "items_count": pl.lit(1),
+        "items_value": (pl.col("price") - pl.col("discount").fill_null(0)) * pl.col("quantity"),
+        "items_reporting_value": pl.col("reporting_value"),
+    }
 }
 
 NO_CATEGORY = "(none)"

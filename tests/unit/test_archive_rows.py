@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import polars as pl
-from cassandra.query import PreparedStatement
+from cassandra.cqltypes import ByteType, DateType, UTF8Type, UUIDType
 
 from settings import ROOT
 from spark_jobs import domains
@@ -23,27 +24,38 @@ def frame(sessions: list[bytes], order: bytes | None = None) -> pl.DataFrame:
             "occurred_at": [START + timedelta(seconds=n) for n in range(len(sessions))],
             "event_id": [bytes([n]) * 16 for n in range(len(sessions))],
             "transaction_id": [order] * len(sessions),
-            "payload": [f"event {n}" for n in range(len(sessions))],
+            "value": [b"event %d" % n for n in range(len(sessions))],
         },
         schema_overrides={"transaction_id": pl.Binary, "occurred_at": pl.Datetime("us", "UTC")},
     )
 
 
+def milliseconds(time: datetime) -> bytes:
+    return (int(time.timestamp()) * 1000).to_bytes(8, "big")
+
+
 def test_a_minute_and_shard_is_a_partition() -> None:
     found = sink.rows(EVENTS, frame([b"\x01" * 16, b"\x11" * 16, b"\x02" * 16]))
-    minute = START.replace(second=0)
+    minute = milliseconds(START.replace(second=0))
     assert {key: [row[-1] for row in rows] for key, rows in found.items()} == {
-        (minute, 1): ["event 0", "event 1"],
-        (minute, 2): ["event 2"],
+        (minute, b"\x01"): [b"event 0", b"event 1"],
+        (minute, b"\x02"): [b"event 2"],
     }
     assert all(row[:2] == key for key, rows in found.items() for row in rows)
+
+
+def test_a_row_is_encoded_as_the_driver_encodes_it() -> None:
+    [[row]] = sink.rows(EVENTS, frame([b"\x25" * 16])).values()
+    columns = (DateType, ByteType, UUIDType, DateType, UUIDType, UTF8Type)
+    values = (START.replace(second=0), 5, UUID(bytes=b"\x25" * 16), START, UUID(int=0), "event 0")
+    assert row == tuple(column.serialize(value, 5) for column, value in zip(columns, values, strict=True))
 
 
 def test_only_events_with_an_order_go_by_order() -> None:
     assert sink.rows(ORDERS, frame([bytes(16)])) == {}
     [(key, rows)] = sink.rows(ORDERS, frame([bytes(16), bytes(16)], order=b"\x07" * 16)).items()
     assert key == (b"\x07" * 16,)
-    assert [row[-1] for row in rows] == ["event 0", "event 1"]
+    assert [row[-1] for row in rows] == [b"event 0", b"event 1"]
 
 
 def test_the_insert_names_columns_that_the_schema_has() -> None:
@@ -54,8 +66,12 @@ def test_the_insert_names_columns_that_the_schema_has() -> None:
         assert all(f"{column} " in created[archive.name] for column in columns)
 
 
-def test_batches_are_bounded(monkeypatch) -> None:
-    statement = PreparedStatement([], None, None, "", "ks", 5, None, None)
-    monkeypatch.setattr(sink.BatchStatement, "add", lambda batch, *_: batch._statements_and_parameters.append(None))
-    many = {("p",): [("key", "x")] * 250, ("q",): [("key", "x" * 100_000)] * 3}
-    assert [len(batch) for batch in sink.batches(statement, many)] == [100, 100, 50, 1, 1, 1]
+def test_batches_are_bounded() -> None:
+    many = {(b"p",): [(b"key", b"x")] * 250, (b"q",): [(b"key", b"x" * 100_000)] * 3}
+    assert [len(batch) for batch in sink.batches(b"", many)] == [100, 100, 50, 1, 1, 1]
+
+
+def test_a_batch_is_routed_by_its_partition() -> None:
+    [simple] = sink.batches(b"", {(b"key",): [(b"",)]})
+    [composite] = sink.batches(b"", {(b"ab", b"c"): [(b"",)]})
+    assert (simple.routing_key, composite.routing_key) == (b"key", b"\0\2ab\0\0\1c\0")
