@@ -72,7 +72,8 @@ class Settings:
     producer_backfill_minutes: int = 15
 
     spark_driver_memory: str = "1g"
-    spark_trigger_ms: int = 1000
+    spark_aggregate_trigger_ms: int = 1000
+    spark_archive_trigger_ms: int = 5000
     spark_max_offsets_per_trigger: int = 100_000
 
     def path(self, *parts: str) -> Path:
@@ -124,7 +125,8 @@ ALLOWED: dict[str, tuple[Any, str]] = {
     "producer_late": (lambda v: 0 <= v <= 0.5, "0 to 0.5"),
     "producer_malformed": (lambda v: 0 <= v <= 0.5, "0 to 0.5"),
     "producer_backfill_minutes": (lambda v: 0 <= v <= 60, "0 to 60"),
-    "spark_trigger_ms": (lambda v: 0 <= v <= 60_000, "0 to 60000"),
+    "spark_aggregate_trigger_ms": (lambda v: 0 <= v <= 60_000, "0 to 60000"),
+    "spark_archive_trigger_ms": (lambda v: 0 <= v <= 60_000, "0 to 60000"),
     "spark_max_offsets_per_trigger": (lambda v: v >= 1000, "at least 1000"),
     "mysql_retention_days": (lambda v: v >= 1, "at least 1"),
     "cassandra_ttl_days": (lambda v: v >= 1, "at least 1"),

@@ -1,7 +1,8 @@
 """`make bench`: how many events a second go end to end, with everything on this machine.
 
-A topic is filled first; then Spark starts and both queries drain it into both stores. What is measured lies between
-the moment when both have done their first micro-batch and the moment when both are through.
+A topic is filled first, with what a shop of `--rate` events/s sends; then Spark starts and both queries drain it into
+both stores. What is measured lies between the moment when both are past the first quarter, so that the JVMs are warm,
+and the moment when both are through: the rate, and each component's processor time.
 """
 
 from __future__ import annotations
@@ -11,24 +12,29 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from audit import progress
 from audit.verify import verify
+from bench import processor
+from local.stack import Stack
 from local.throwaway import throwaway_stack
 from settings import ROOT, Settings, as_environment
 from spark_jobs.source import offsets_of
 from stores import cassandra, mysql
 
 LOOK_EVERY_S = 0.1
+WARM_UP = 0.25
 DEADLINE_S = 900.0
-MINUTES_AGO = 60  # the simulated start: nothing that is sent may be too late
+LONGEST = timedelta(minutes=60)
+"""Of simulated time: nothing that is sent may be too late."""
 
 
-def fill(settings: Settings, events: int) -> None:
-    """Sends seeded events, with the default rates of faults, as fast as the producer can."""
-    start = datetime.now(UTC) - timedelta(minutes=MINUTES_AGO)
-    rate = events / (0.9 * MINUTES_AGO * 60)
+def fill(settings: Settings, events: int, rate: float) -> None:
+    """Sends the seeded events of a shop with `rate` events/s, and the default rates of faults, as fast as it goes."""
+    start = datetime.now(UTC) - min(LONGEST, timedelta(seconds=1.1 * events / rate))
     options = {"--seed": 1, "--events": events, "--rate": rate, "--start": start.isoformat().replace("+00:00", "Z")}
     words = [str(word) for option in options.items() for word in option]
     subprocess.run(
@@ -39,22 +45,50 @@ def fill(settings: Settings, events: int) -> None:
     )
 
 
-def drain(settings: Settings) -> tuple[int, float]:
-    """Waits until both queries are through; returns the records and seconds after the first micro-batch of both."""
-    ends = offsets_of(settings.events_topic, settings, end=True)
-    begun: tuple[int, float] | None = None
+@dataclass(frozen=True)
+class Drained:
+    """Records that went through, the seconds it took, each component's processor seconds, memory at the end."""
+
+    records: int
+    seconds: float
+    processor_seconds: Mapping[str, float]
+    memory_bytes: int
+
+    def report(self) -> str:
+        """A table in Markdown."""
+        per_million = {name: s / self.records * 1e6 for name, s in self.processor_seconds.items()}
+        return "\n".join(
+            [
+                f"end to end: {self.records} records in {self.seconds:.1f} s",
+                f"rate: {self.records / self.seconds:.0f} records/s",
+                f"memory: {self.memory_bytes / 2**20:.0f} MB",
+                "",
+                "| component | CPU-seconds per million records |",
+                "|---|---|",
+                *(f"| {name} | {seconds:.1f} |" for name, seconds in per_million.items()),
+                f"| all | {sum(per_million.values()):.1f} |",
+            ]
+        )
+
+
+def drain(stack: Stack) -> Drained:
+    """Waits until both queries are through."""
+    ends = offsets_of(stack.settings.events_topic, stack.settings, end=True)
+    begun: tuple[int, float, dict[str, float]] | None = None
     deadline = time.monotonic() + DEADLINE_S
     with (
-        cassandra.connected(settings, "reader", settings.domain) as session,
-        mysql.connected(settings, "reader", settings.domain) as connection,
+        cassandra.connected(stack.settings, "reader", stack.settings.domain) as session,
+        mysql.connected(stack.settings, "reader", stack.settings.domain) as connection,
     ):
         while time.monotonic() < deadline:
             archive, aggregate = progress.archived(session), progress.aggregated(connection)
             left = max(archive.lag(ends), aggregate.lag(ends))
-            if begun is None and archive.records and aggregate.records:
-                begun = left, time.monotonic()
+            if begun is None and left < (1 - WARM_UP) * sum(ends.values()):
+                begun = left, time.monotonic(), processor.seconds(stack)
             if left == 0 and begun is not None:
-                return begun[0], time.monotonic() - begun[1]
+                records, since, before = begun
+                spent = {name: total - before.get(name, 0.0) for name, total in processor.seconds(stack).items()}
+                return Drained(records, time.monotonic() - since, spent, processor.memory_bytes(stack))
             time.sleep(LOOK_EVERY_S)
     raise TimeoutError(f"the pipeline was not through after {DEADLINE_S:.0f} s")
 
@@ -62,13 +96,14 @@ def drain(settings: Settings) -> tuple[int, float]:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--events", type=int, default=400_000)
-    events = parser.parse_args().events
+    parser.add_argument("--rate", type=float, default=10_000.0, help="events/s of the simulated shop")
+    given = parser.parse_args()
     with throwaway_stack(spark_max_offsets_per_trigger=50_000) as stack:
-        fill(stack.settings, events)
+        fill(stack.settings, given.events, given.rate)
         stack.start("spark", wait=False)
-        records, seconds = drain(stack.settings)
+        drained = drain(stack)
         verdict = verify(stack.settings)
-        print(f"end to end: {records} records in {seconds:.1f} s: {records / seconds:.0f} records/s")  # noqa: T201
+        print(drained.report())  # noqa: T201
         print(verdict)  # noqa: T201
     return 0 if verdict.exact else 1
 

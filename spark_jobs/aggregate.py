@@ -92,7 +92,7 @@ class Aggregate:
             .writeStream.queryName(QUERY)
             .foreachBatch(self.merge)
             .option("checkpointLocation", self.checkpoint.spark_folder)
-            .trigger(**trigger(self.settings, once))
+            .trigger(**trigger(self.settings.spark_aggregate_trigger_ms, once))
             .start()
         )
 

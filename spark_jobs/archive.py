@@ -115,7 +115,7 @@ class Archive:
             .writeStream.queryName(QUERY)
             .foreachBatch(self.write)
             .option("checkpointLocation", self.checkpoint.spark_folder)
-            .trigger(**trigger(self.settings, once))
+            .trigger(**trigger(self.settings.spark_archive_trigger_ms, once))
             .start()
         )
 

@@ -35,9 +35,11 @@ def build(settings: Settings) -> SparkSession:
         "spark.python.worker.reuse": "true",
         "spark.python.daemon.module": "spark_jobs.daemon",
         "spark.sql.streaming.minBatchesToRetain": "10",
+        # The second compiler would take a third of a core for minutes, to speed up what little the JVM does here.
         "spark.driver.extraJavaOptions": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Duser.timezone=UTC",
         "spark.sql.adaptive.enabled": "false",  # one narrow stage: nothing to adapt
         "spark.sql.streaming.metricsEnabled": "false",
+        # By default every file of a checkpoint is written by way of 11 child processes (readlink, chmod).
         "spark.sql.streaming.checkpointFileManagerClass": (
             "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
         ),

@@ -92,6 +92,6 @@ def offsets_of(topic: str, settings: Settings, end: bool = False) -> Offsets:
             consumer.close()
 
 
-def trigger(settings: Settings, once: bool) -> dict[str, Any]:
-    """The trigger of both queries, as DataStreamWriter.trigger takes it; `once` ends when all there is was done."""
-    return {"availableNow": True} if once else {"processingTime": f"{settings.spark_trigger_ms} milliseconds"}
+def trigger(interval_ms: int, once: bool) -> dict[str, Any]:
+    """A trigger as DataStreamWriter.trigger takes it: every so often, or `once`, until all there is was done."""
+    return {"availableNow": True} if once else {"processingTime": f"{interval_ms} milliseconds"}

@@ -13,7 +13,7 @@ from mysql.connector.abstracts import MySQLConnectionAbstract
 
 from settings import Settings
 from spark_jobs.checkpoint import CheckpointRefused, Offsets, Progress, from_json, to_json
-from spark_jobs.merge import Table, combine, upsert
+from spark_jobs.merge import Table, as_json, combine, upsert
 from spark_jobs.pipeline_tables import latencies, latency_by_minute
 from spark_jobs.seen import SeenIds
 from stores import mysql
@@ -22,7 +22,7 @@ from stores.outage import Outage, patiently
 log = logging.getLogger(__name__)
 
 QUERY = "aggregate"
-ROWS_PER_STATEMENT = 1000
+ROWS_PER_STATEMENT = 5000
 ROWS_PER_DELETE = 20_000
 
 
@@ -61,8 +61,9 @@ def now() -> datetime:
 def merge_rows(cursor: Any, table: Table, rows: pl.DataFrame, into: str | None = None) -> None:
     """Merges combined rows into a table by its rules."""
     # In the order of the primary key: neighbouring rows share pages, and two writers lock in the same order.
+    statement = upsert(table, rows.schema, into)
     for chunk in rows.select(table.columns).sort(table.key).iter_slices(ROWS_PER_STATEMENT):
-        cursor.execute(upsert(table, chunk.height, into), [value for row in chunk.rows() for value in row])
+        cursor.execute(statement, (as_json(chunk),))
 
 
 @dataclass

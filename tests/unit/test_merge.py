@@ -57,8 +57,8 @@ def test_rules_are_what_their_names_say(rows: list[dict]) -> None:
 
 
 def test_first_is_decided_before_its_time_is_lowered() -> None:
-    statement = upsert(example, 2, into="other")
-    assert statement.startswith("INSERT INTO other (key, n, seen, top, name) VALUES (%s, %s, %s, %s, %s), (")
+    statement = upsert(example, frame([]).schema, into="other")
+    assert statement.startswith("INSERT INTO other (key, n, seen, top, name) SELECT")
     assert statement.index("name = IF(new.seen < other.seen") < statement.index("seen = LEAST(")
 
 

@@ -1,0 +1,42 @@
+"""How much processor time and memory each component has taken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import psutil
+
+from local.stack import Stack
+
+SERVICES = ("kafka", "cassandra", "mysql", "spark")
+
+
+def _component(service: str, process: psutil.Process) -> str:
+    """The component that a process of a service belongs to: Spark's JVM apart from its Python."""
+    if service != "spark":
+        return service
+    return "spark JVM" if process.name() == "java" else "spark Python"
+
+
+def _processes(stack: Stack, services: Iterable[str]) -> Iterable[tuple[str, psutil.Process]]:
+    for service in services:
+        for process in stack.processes(service):
+            yield service, process
+
+
+def seconds(stack: Stack) -> dict[str, float]:
+    """Component -> seconds of processor time so far, of its processes and of their children that have ended."""
+    found: dict[str, float] = {}
+    for service, process in _processes(stack, SERVICES):
+        try:
+            times = process.cpu_times()
+            name = _component(service, process)
+        except psutil.NoSuchProcess:  # ended meanwhile: its parent's time has it from now on
+            continue
+        found[name] = found.get(name, 0.0) + times.user + times.system + times.children_user + times.children_system
+    return found
+
+
+def memory_bytes(stack: Stack) -> int:
+    """Resident memory of the services that are measured, pages that processes share counted once."""
+    return sum(row.memory_bytes for row in stack.status() if row.name in SERVICES)
