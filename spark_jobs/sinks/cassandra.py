@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from itertools import zip_longest
 from struct import pack
 
 import polars as pl
@@ -76,17 +77,24 @@ def rows(archive: Archive, events: pl.DataFrame) -> dict[Row, list[Row]]:
 
 
 def batches(query_id: bytes, partitions: Mapping[Row, Sequence[Row]]) -> Iterator[BatchStatement]:
-    """Statements that write the rows by a prepared insert, each within one partition and of bounded size."""
-    for key, lines in partitions.items():
-        batch, size = _batch(key), 0
-        for line in lines:
-            if len(batch) == ROWS_PER_BATCH or (size and size + len(line[-1]) > BYTES_PER_BATCH):
-                yield batch
-                batch, size = _batch(key), 0
-            # What BatchStatement.add makes of a prepared statement, for values that are encoded already.
-            batch._statements_and_parameters.append((True, query_id, line))
-            size += len(line[-1])
-        yield batch
+    """Statements that write the rows by a prepared insert, each within one partition and of bounded size.
+
+    The partitions take turns: those that are in flight together would wait for each other in the same one.
+    """
+    of_each = [_batches_of_partition(query_id, key, lines) for key, lines in partitions.items()]
+    return (batch for turn in zip_longest(*of_each) for batch in turn if batch is not None)
+
+
+def _batches_of_partition(query_id: bytes, key: Row, lines: Iterable[Row]) -> Iterator[BatchStatement]:
+    batch, size = _batch(key), 0
+    for line in lines:
+        if len(batch) == ROWS_PER_BATCH or (size and size + len(line[-1]) > BYTES_PER_BATCH):
+            yield batch
+            batch, size = _batch(key), 0
+        # What BatchStatement.add makes of a prepared statement, for values that are encoded already.
+        batch._statements_and_parameters.append((True, query_id, line))
+        size += len(line[-1])
+    yield batch
 
 
 def _batch(key: Row) -> BatchStatement:
