@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,9 +12,9 @@ from itertools import zip_longest
 from struct import pack
 
 import polars as pl
-from cassandra.cluster import Session
-from cassandra.concurrent import execute_concurrent
-from cassandra.query import BatchStatement, BatchType, PreparedStatement
+from cassandra.cluster import NoHostAvailable, ResponseFuture, Session
+from cassandra.connection import ConnectionBusy
+from cassandra.query import BatchStatement, BatchType, PreparedStatement, Statement
 
 import settings as settings_module
 from stores import cassandra
@@ -21,7 +23,9 @@ from stores.outage import Outage
 SHARDS = 16
 ROWS_PER_BATCH = 100
 BYTES_PER_BATCH = 128 * 1024
-BATCHES_IN_FLIGHT = 32
+BATCHES_IN_FLIGHT = 8
+BUSY_AT_MOST_S = 20.0
+BUSY_PAUSE_S = 0.01
 
 Row = tuple[bytes, ...]
 
@@ -104,6 +108,34 @@ def _batch(key: Row) -> BatchStatement:
     return batch
 
 
+def send(session: Session, statements: Iterable[Statement]) -> None:
+    """Executes statements, a bounded number at a time. Raises what the driver raises.
+
+    While the socket to a node is full, the driver refuses to send: that is no outage, and those are sent once more
+    when what is in flight has been answered.
+    """
+    waiting, in_flight = deque(statements), deque[tuple[Statement, ResponseFuture]]()
+    answered_at = time.monotonic()
+    while waiting or in_flight:
+        while waiting and len(in_flight) < BATCHES_IN_FLIGHT:
+            statement = waiting.popleft()
+            in_flight.append((statement, session.execute_async(statement)))
+        statement, future = in_flight.popleft()
+        try:
+            future.result()
+            answered_at = time.monotonic()
+        except NoHostAvailable as error:
+            if not _is_busy(error) or time.monotonic() - answered_at > BUSY_AT_MOST_S:
+                raise
+            waiting.append(statement)
+            if not in_flight:
+                time.sleep(BUSY_PAUSE_S)
+
+
+def _is_busy(error: NoHostAvailable) -> bool:
+    return bool(error.errors) and all(isinstance(cause, ConnectionBusy) for cause in error.errors.values())
+
+
 @cache
 def _session() -> Session:
     settings = settings_module.load()
@@ -120,12 +152,8 @@ def write(archives: tuple[Archive, ...], events: pl.DataFrame) -> None:
     try:
         with cassandra.outages():
             session = _session()
-            statements = [
-                (batch, ())
-                for archive in archives
-                for batch in batches(_prepared(session, archive).query_id, rows(archive, events))
-            ]
-            execute_concurrent(session, statements, concurrency=BATCHES_IN_FLIGHT, raise_on_first_error=True)
+            for archive in archives:
+                send(session, batches(_prepared(session, archive).query_id, rows(archive, events)))
     except Outage:
         if _session.cache_info().currsize:
             _session().cluster.shutdown()

@@ -6,6 +6,9 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import polars as pl
+import pytest
+from cassandra.cluster import NoHostAvailable
+from cassandra.connection import ConnectionBusy
 from cassandra.cqltypes import ByteType, DateType, UTF8Type, UUIDType
 
 from settings import ROOT
@@ -74,6 +77,52 @@ def test_batches_are_bounded() -> None:
 def test_partitions_take_turns() -> None:
     two = {(b"p",): [(b"key", b"x")] * 250, (b"q",): [(b"key", b"x")] * 150}
     assert [batch.routing_key for batch in sink.batches(b"", two)] == [b"p", b"q", b"p", b"q", b"p"]
+
+
+class Answer:
+    """A future of the driver."""
+
+    def __init__(self, error: Exception | None) -> None:
+        self.error = error
+
+    def result(self) -> None:
+        if self.error:
+            raise self.error
+
+
+class Session:
+    """A session that is too busy for some statements, once, or that fails."""
+
+    def __init__(self, *answers: Exception | None) -> None:
+        self.answers = list(answers)
+        self.written: list[str] = []
+
+    def execute_async(self, statement: str) -> Answer:
+        error = self.answers.pop(0) if self.answers else None
+        if error is None:
+            self.written.append(statement)
+        return Answer(error)
+
+
+BUSY = NoHostAvailable("", {"node": ConnectionBusy("overloaded")})
+
+
+def test_what_a_full_socket_refused_is_sent_again() -> None:
+    session = Session(None, BUSY, BUSY, None)
+    sink.send(session, ["a", "b", "c", "d"])
+    assert sorted(session.written) == ["a", "b", "c", "d"]
+
+
+def test_a_socket_that_stays_full_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sink, "BUSY_AT_MOST_S", 0.05)
+    with pytest.raises(NoHostAvailable):
+        sink.send(Session(*[BUSY] * 1000), ["a"])
+
+
+def test_any_other_error_is_raised() -> None:
+    away = NoHostAvailable("", {"node": ConnectionBusy(""), "other": OSError()})
+    with pytest.raises(NoHostAvailable):
+        sink.send(Session(away), ["a"])
 
 
 def test_a_batch_is_routed_by_its_partition() -> None:
