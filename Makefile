@@ -2,7 +2,6 @@
 SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 LOCAL := $(PYTHON) -m local
-PIPELINE := .local/install/venv-pipeline/bin/python
 TEST := .local/install/venv-test/bin/python
 SERVICES ?=
 S ?=
@@ -45,11 +44,11 @@ distclean: clean ## Remove the installed environments, jars and MySQL too
 
 .PHONY: verify
 verify: ## Prove that ledger, Cassandra and MySQL agree, to the cent
-	@$(PIPELINE) -m audit verify $(ARGS)
+	@$(LOCAL) verify $(ARGS)
 
 .PHONY: events
 events: ## Read raw events back from Cassandra: make events ARGS=--help
-	@$(PIPELINE) -m audit events $(ARGS)
+	@$(LOCAL) events $(ARGS)
 
 .PHONY: rebuild
 rebuild: ## Recompute MySQL from Cassandra

@@ -1,4 +1,4 @@
-"""A stack: its services, started in order under one supervisord, shown and stopped.
+"""A native stack: its services as processes, started in order under one supervisord, shown and stopped.
 
 `make up` runs the one in .local/state, each test session one of its own.
 """
@@ -14,12 +14,12 @@ import sys
 import threading
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
 from local import readiness
+from local.runtime import ServiceStatus
 from local.services import REFUSED, SERVERS, SERVICES, SUPERSET_PYTHON, digest
 from local.steps import StepError, run, together
 from local.supervisor import Supervisor
@@ -32,16 +32,6 @@ LOG_LINES = 25
 ATTEMPTS = 3
 FOLDERS = ("data", "logs", "run", "checkpoints", "ledger", "spark", "secrets")
 UNDER_WAY = ("STARTING", "RUNNING", "BACKOFF")
-
-
-@dataclass(frozen=True)
-class ServiceStatus:
-    """`memory_bytes` is resident memory of all its processes, pages that they share counted once."""
-
-    name: str
-    state: str
-    memory_bytes: int
-    address: str
 
 
 class Stack:
@@ -200,6 +190,30 @@ class Stack:
             address = make(self.settings).address
             rows.append(ServiceStatus(name, self.state(name), memory_bytes, address))
         return rows
+
+    def follow_log(self, name: str) -> None:
+        """Becomes a program that shows the service's log and what is added to it."""
+        path = self.log_path(name)
+        if not path.exists():
+            raise StepError(f"{name} has written no log yet in {path.parent}")
+        os.execvp("tail", ["tail", "-n", "50", "-F", str(path)])  # noqa: S606
+
+    def audit(self, *arguments: str) -> int:
+        """Runs `python -m audit` and returns its exit code."""
+        return self._run("audit", *arguments)
+
+    def rebuild(self, *arguments: str) -> int:
+        """Recomputes MySQL from Cassandra; returns the exit code. Spark stays stopped when it fails."""
+        self.stop("spark")
+        code = self._run("spark_jobs", "rebuild", *arguments)
+        if code == 0:
+            self.start("spark")
+        return code
+
+    def _run(self, module: str, *arguments: str) -> int:
+        environment = {**os.environ, **SERVICES["spark"](self.settings).environment}
+        command = [sys.executable, "-m", module, *arguments]
+        return subprocess.run(command, env=environment, cwd=ROOT, check=False).returncode
 
     def log_path(self, name: str) -> Path:
         return self.supervisor.logs_dir / f"{name}.log"
