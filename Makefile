@@ -67,14 +67,22 @@ stage = @printf '\n== %s\n' '$(1)'; TIMEFORMAT='== $(1): %1lR'; time { $(2); }
 test: ## Lint, unit tests, integration and browser tests on real services of their own
 	$(call stage,install,$(LOCAL) preflight --for-tests && $(LOCAL) install --all)
 	$(call stage,lint,$(MAKE) lint)
-	$(call stage,unit,$(TEST) -m pytest -q -m 'not integration and not browser')
+	$(call stage,unit,$(TEST) -m pytest -q -m 'not integration and not browser and not compose')
 	$(call stage,integration,$(TEST) -m pytest -q -m 'integration and not browser')
 	$(call stage,browser,$(TEST) -m pytest -q -m browser)
 
+.PHONY: test-compose
+test-compose: ## Build the images, and test the stack in containers of its own
+	$(call stage,install,$(LOCAL) install venv-test)
+	$(call stage,images,docker compose build --quiet)
+	$(call stage,compose,$(TEST) -m pytest -q -m compose)
+
 .PHONY: lint
-lint: ## Check style and format
+lint: ## Check style, format, Dockerfiles and docker-compose.yml
 	@$(TEST) -m ruff check .
 	@$(TEST) -m ruff format --check .
+	@$(dir $(TEST))hadolint */Dockerfile
+	@$(dir $(TEST))compose-lint check --quiet --fail-on low --skip-suppressed docker-compose.yml
 
 .PHONY: format
 format: ## Mend style and format
@@ -98,4 +106,4 @@ lock: ## Resolve requirements/*.in anew into hashed locks
 .PHONY: help
 help: ## This list
 	@awk -F ':.*## ' '/^##@/ { printf "\n%s\n", substr($$0, 5) } \
-	  /^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	  /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))

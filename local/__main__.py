@@ -67,9 +67,9 @@ def start(settings: Settings, services: list[str]) -> None:
         stack.up(names)
     if "superset" in names:
         say()
-        say(f"  Dashboard  http://127.0.0.1:{settings.superset_port}/superset/dashboard/sales-live/")
+        say(f"  Dashboard  http://{settings.superset_host}:{settings.superset_port}/superset/dashboard/sales-live/")
         say(f"  User       {settings.superset_admin_user}")
-        say(f"  Password   in {settings.secrets_dir / 'superset_admin'}")
+        say(f"  Password   in {stack.password_path}")
         say()
 
 

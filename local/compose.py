@@ -7,9 +7,11 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 
 import settings as settings_module
 from local.runtime import ServiceStatus
@@ -74,7 +76,7 @@ class ComposeStack:
         wanted = () if set(names) == set(SERVICES) else names
         self._start("--build", *wanted)
         if "superset" in names:
-            self.keep_password()
+            self._keep_password()
 
     def _start(self, *words: str) -> None:
         code = self.compose("up", "--detach", "--wait", "--wait-timeout", str(WAIT_SECONDS), *words)
@@ -98,13 +100,15 @@ class ComposeStack:
         text = self.read("logs", "--no-log-prefix", "--tail", str(lines), name)
         return "".join(f"    {line}\n" for line in text.splitlines())
 
-    def keep_password(self) -> None:
-        """Puts the admin's password where people look for it, whatever the runtime: the others stay inside."""
-        path = self.settings.secrets_dir / "superset_admin"
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with contextlib.suppress(FileNotFoundError):
-            path.unlink()
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+    @property
+    def password_path(self) -> Path:
+        return self.settings.path("compose", "superset_admin")
+
+    def _keep_password(self) -> None:
+        """Copies the admin's password out: people need it, all the others stay inside."""
+        self.password_path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.password_path.unlink(missing_ok=True)
+        with os.fdopen(os.open(self.password_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(self.read("exec", "-T", "superset", "cat", "/state/secrets/superset_admin"))
 
     def down(self) -> None:
@@ -112,9 +116,11 @@ class ComposeStack:
 
     def remove(self) -> None:
         self._do(*EVERY_PROFILE, "down", "--remove-orphans", "--volumes")
-        with contextlib.suppress(OSError):  # not there, or not ours alone
-            (self.settings.secrets_dir / "superset_admin").unlink()
-            self.settings.secrets_dir.rmdir()
+        shutil.rmtree(self.password_path.parent, ignore_errors=True)
+        (self.settings.path("run") / "lock").unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # not there, or a native stack's
+            self.settings.path("run").rmdir()
+            self.settings.path().rmdir()
 
     def _do(self, *words: str) -> None:
         if self.compose(*words):
@@ -155,7 +161,9 @@ class ComposeStack:
                         name,
                         state(container) if container else "STOPPED",
                         used.get(container["ID"], 0) if container else 0,
-                        f"http://127.0.0.1:{self.settings.superset_port}" if name == "superset" else "",
+                        f"http://{self.settings.superset_host}:{self.settings.superset_port}"
+                        if name == "superset"
+                        else "",
                     )
                 )
         return rows

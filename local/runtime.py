@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from local import engine, preflight
@@ -24,6 +25,10 @@ class Runtime(Protocol):
     """A stack, however it runs. Every method may raise StepError, which says what to do."""
 
     settings: Settings
+
+    @property
+    def password_path(self) -> Path:
+        """Where the password of Superset's admin is to be read."""
 
     def up(self, names: Iterable[str]) -> None:
         """Starts the services that don't run, makes the stores and dashboards, and returns when all of it works."""

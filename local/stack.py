@@ -42,6 +42,10 @@ class Stack:
         self.supervisor = Supervisor(settings)
         self._lock = threading.Lock()
 
+    @property
+    def password_path(self) -> Path:
+        return self.settings.secrets_dir / "superset_admin"
+
     def prepare(self) -> None:
         """Folders, secrets and the supervisor: what must be there before any service."""
         self.settings.path().mkdir(parents=True, exist_ok=True, mode=0o700)
