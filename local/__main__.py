@@ -83,10 +83,10 @@ def rebuild(stack: Runtime, arguments: list[str]) -> int:
 def status(stack: Runtime) -> int:
     """The table of services, then the pipeline's own figures; 1 when a service is not running."""
     rows = stack.status()
-    say(f"{'service':<14}{'state':<12}{'memory':>9}  address")
+    say(f"{'service':<17}{'state':<12}{'memory':>9}  address")
     for row in rows:
-        say(f"{row.name:<14}{row.state.lower():<12}{row.memory_bytes / 2**20:>6.0f} MB  {row.address}")
-    say(f"{'total':<26}{sum(row.memory_bytes for row in rows) / 2**20:>6.0f} MB")
+        say(f"{row.name:<17}{row.state.lower():<12}{row.memory_bytes / 2**20:>6.0f} MB  {row.address}")
+    say(f"{'total':<29}{sum(row.memory_bytes for row in rows) / 2**20:>6.0f} MB")
     running = {row.name for row in rows if row.state == "RUNNING"}
     if set(SERVERS) <= running:
         say()

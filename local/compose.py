@@ -148,8 +148,12 @@ class ComposeStack:
             raise StepError("the stack is not running: run 'make up'")
 
     def status(self) -> list[ServiceStatus]:
-        """One row a service, and one for each container of a Spark cluster."""
-        containers = [container for container in self.containers() if container["State"] != "exited"]
+        """One row a service, and one for each other container that runs: a Spark cluster's."""
+        containers = [
+            container
+            for container in self.containers()
+            if container["Service"] in SERVICES or container["State"] == "running"
+        ]
         used = self._memory(container["ID"] for container in containers)
         rows = []
         names = dict.fromkeys((*SERVICES, *sorted(container["Service"] for container in containers)))
