@@ -53,7 +53,9 @@ def test_every_service_of_the_front_door_is_a_container() -> None:
 
 
 def test_each_container_mounts_its_own_secrets_and_as_the_user_who_may_read_them() -> None:
-    images = {path.parent.name: path.read_text() for path in ROOT.glob("*/Dockerfile")}
+    built = {
+        one["image"]: (ROOT / one["build"]["dockerfile"]).read_text() for one in CONTAINERS.values() if "build" in one
+    }
     for name, container in CONTAINERS.items():
         shares = [volume for volume in container.get("volumes", ()) if volume.startswith("secrets-")]
         if name == "secrets" or not shares:
@@ -62,8 +64,7 @@ def test_each_container_mounts_its_own_secrets_and_as_the_user_who_may_read_them
         volume, path, access = share.split(":")
         assert (path, access) in {("/run/secrets", "ro"), ("/state/secrets", "ro")}
         user = str(GIVEN[volume.removeprefix("secrets-")].user)
-        own = container.get("build")
-        stated = images[Path(own["dockerfile"]).parent.name] if own else f"USER {container['user']}"
+        stated = built.get(container["image"]) or f"USER {container['user']}"
         assert f"USER {user}:{user}" in stated
 
 
