@@ -15,7 +15,7 @@ from pathlib import Path
 
 import settings as settings_module
 from local.runtime import ServiceStatus
-from local.services import SERVICES
+from local.services import SERVERS, SERVICES
 from local.steps import StepError
 from settings import ROOT, Settings, as_environment
 
@@ -73,10 +73,17 @@ class ComposeStack:
     def up(self, names: Iterable[str] = SERVICES) -> None:
         """Builds the images that have changed, too."""
         names = tuple(names)
-        wanted = () if set(names) == set(SERVICES) else names
-        self._start("--build", *wanted)
+        self._build()
+        if set(names) == set(SERVICES):
+            self._start()
+        else:
+            self._start(*names, *(["stores"] if set(SERVERS) <= set(names) else []))
         if "superset" in names:
             self._keep_password()
+
+    def _build(self) -> None:
+        """Shows its progress to people alone: written to a file it is one line a layer, and again at each start."""
+        self._do("build", *([] if sys.stdout.isatty() else ["--quiet"]))
 
     def _start(self, *words: str) -> None:
         code = self.compose("up", "--detach", "--wait", "--wait-timeout", str(WAIT_SECONDS), *words)
@@ -124,19 +131,20 @@ class ComposeStack:
 
     def _do(self, *words: str) -> None:
         if self.compose(*words):
-            raise StepError(f"docker compose {words[-1]} has failed")
+            raise StepError(f"docker compose {' '.join(words)} has failed")
 
     def restart(self, *names: str) -> None:
         self.require_running()
-        self._start("--build", "--force-recreate", "--no-deps", *names)
+        self._build()
+        self._start("--force-recreate", "--no-deps", *names)
 
     def stop(self, *names: str) -> None:
         """Stops the services as they wish to be stopped (SIGTERM first)."""
         self._do("stop", *names)
 
     def start(self, *names: str) -> None:
-        """Starts stopped services and waits until they work."""
-        self._start("--no-deps", *names)
+        """Starts services and what they need, and waits until they work."""
+        self._start(*names)
 
     def kill(self, name: str) -> None:
         """SIGKILL to all of the service's processes at once, as a crash would; the engine starts it again."""

@@ -69,7 +69,7 @@ def test_each_container_mounts_its_own_secrets_and_as_the_user_who_may_read_them
 
 
 def test_every_share_has_its_volume() -> None:
-    shared = {volume.split(":")[0] for volume in CONTAINERS["secrets"]["volumes"]}
+    shared = {volume.split(":")[0] for volume in CONTAINERS["secrets"]["volumes"]} & set(FILE["volumes"])
     assert shared == {"secrets", *(f"secrets-{name}" for name in GIVEN)}
 
 
