@@ -76,6 +76,7 @@ test-compose: ## Build the images, and test the stack in containers of its own
 	$(call stage,install,$(LOCAL) install venv-test)
 	$(call stage,images,docker compose build --quiet)
 	$(call stage,compose,$(TEST) -m pytest -q -m compose)
+	$(call stage,servers in containers,RUNTIME=compose $(TEST) -m pytest -q tests/integration/test_stores.py)
 
 .PHONY: lint
 lint: ## Check style, format, Dockerfiles and docker-compose.yml

@@ -25,11 +25,12 @@ class StackOnContainers(Stack):
             "STATE_DIR": str(settings.path()),
         }
 
-    def _start(self, name: str, settings: Settings, wait: bool) -> None:
-        if name in SERVERS:
-            self.containers.start(name)
-        else:
-            super()._start(name, settings, wait)
+    def start(self, *names: str, settings: Settings | None = None, wait: bool = True) -> None:
+        """As Stack.start; servers always run with the stack's own settings."""
+        if servers := [name for name in names if name in SERVERS]:
+            self.containers.start(*servers)
+        if processes := [name for name in names if name not in SERVERS]:
+            super().start(*processes, settings=settings, wait=wait)
 
     def wait_ready(self, name: str, settings: Settings | None = None) -> None:
         """Waits until the service works; raises StepError with the end of its log when it takes too long."""

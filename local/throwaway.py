@@ -48,8 +48,8 @@ def throwaway_stack(
 ) -> Iterator[Stack]:
     """A new stack with `services` started and set up; the others are the caller's to start.
 
-    With the runtime `compose` the servers are containers. `overrides` are settings. Whatever runs at the end, in whatever
-    state, is killed, and the folder removed.
+    With the runtime `compose` the servers are containers. `overrides` are settings. Whatever runs at the end, in
+    whatever state, is killed, and the folder removed.
     """
     FOLDER.mkdir(parents=True, exist_ok=True)
     _destroy_abandoned()
