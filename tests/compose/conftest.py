@@ -20,7 +20,8 @@ def containers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComposeStac
         pytest.skip("no Docker engine answers")
     state: Path = tmp_path_factory.mktemp("state")
     [port] = free_ports(1)
-    stack = ComposeStack(Settings(state_dir=str(state), superset_port=port, producer_backfill_minutes=2))
+    settings = Settings(state_dir=str(state), superset_port=port, producer_rate=100.0, producer_backfill_minutes=2)
+    stack = ComposeStack(settings)
     try:
         stack.up()
         yield stack

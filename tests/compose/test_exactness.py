@@ -21,19 +21,19 @@ LOOK_EVERY_S = 0.5
 FIGURE = r"verify: acknowledged=(\d+) archived=(\d+) aggregated=(\d+) .* revenue_cents_off=0"
 
 
-def make(stack: ComposeStack, target: str, **variables: str) -> str:
+def make(stack: ComposeStack, target: str) -> str:
     """The output of a command of the front door, which must succeed."""
-    environment = {
-        **stack.environment,
-        "RUNTIME": "compose",
-        "STATE_DIR": str(stack.settings.path()),
-        "SUPERSET_PORT": str(stack.settings.superset_port),
-    }
-    words = ["make", target, *(f"{name}={text}" for name, text in variables.items())]
+    environment = {**stack.environment, "RUNTIME": "compose"}
     done = subprocess.run(
-        words, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        ["make", target],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
     )
-    assert done.returncode == 0, done.stdout[-4000:]
+    assert done.returncode == 0, done.stdout[-4000:] + stack.log_tail("spark", 100)
     return done.stdout
 
 
@@ -79,7 +79,7 @@ def test_a_second_up_changes_nothing(containers: ComposeStack) -> None:
         return {name: container["State"]["StartedAt"] for name, container in running(containers).items()}
 
     before = started()
-    make(containers, "up", PRODUCER_BACKFILL_MINUTES="2")
+    make(containers, "up")
     assert started() == before
 
 
@@ -87,7 +87,7 @@ def test_down_and_up_keeps_the_data_and_goes_on_exactly(containers: ComposeStack
     before = verified(containers)
     make(containers, "down")
     assert containers.containers() == []
-    shown = make(containers, "up", PRODUCER_BACKFILL_MINUTES="2")
+    shown = make(containers, "up")
     assert f"http://127.0.0.1:{containers.settings.superset_port}/superset/dashboard/sales-live/" in shown
     assert verified(containers) > before
 
