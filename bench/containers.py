@@ -20,8 +20,8 @@ from local.services import SERVICES
 from settings import ROOT, Settings
 
 RATE = 2000.0
-REST_S = 30.0
-BUSY_S = 120.0
+REST_S = 20.0
+BUSY_S = 60.0
 DEADLINE_S = 600.0
 LOOK_EVERY_S = 0.5
 

@@ -77,7 +77,9 @@ class ComposeStack:
         if set(names) == set(SERVICES):
             self._start()
         else:
-            self._start(*names, *(["stores"] if set(SERVERS) <= set(names) else []))
+            self._start(*names)
+            if set(SERVERS) <= set(names) and self._run_once("stores"):
+                raise StepError("the stores could not be set up")
         if "superset" in names:
             self._keep_password()
 
@@ -145,6 +147,10 @@ class ComposeStack:
     def start(self, *names: str) -> None:
         """Starts services and what they need, and waits until they work."""
         self._start(*names)
+
+    def scale(self, name: str, containers: int) -> None:
+        """Makes the service run in so many containers."""
+        self._start("--scale", f"{name}={containers}")
 
     def kill(self, name: str) -> None:
         """SIGKILL to all of the service's processes at once, as a crash would; the engine starts it again."""

@@ -104,7 +104,7 @@ def test_the_same_job_on_a_spark_cluster_is_exact(containers: ComposeStack) -> N
     cluster = ComposeStack(replace(containers.settings, spark_master="spark://spark-master:7077"))
     cluster.up()
     assert verified(cluster) > before
-    cluster._start("--scale", "spark-worker=2")
+    cluster.scale("spark-worker", 2)
     workers = [container for container in cluster.containers() if container["Service"] == "spark-worker"]
     assert len(workers) == 2
     before = verified(cluster)
