@@ -12,6 +12,7 @@ from local.services import SERVICES
 
 
 def inspect(ids: list[str]) -> list[dict[str, Any]]:
+    """What the engine knows of containers, networks or other things of its own."""
     done = subprocess.run(["docker", "inspect", *ids], capture_output=True, text=True, check=True)
     return json.loads(done.stdout)
 

@@ -11,7 +11,7 @@ import pytest
 from local.compose import ComposeStack
 from local.services import SERVICES
 from settings import SECRETS
-from tests.compose.inspection import inside, process_status, python, running
+from tests.compose.inspection import inside, inspect, process_status, python, running
 
 pytestmark = pytest.mark.compose
 
@@ -56,12 +56,14 @@ def test_only_superset_is_published_and_only_here(containers: ComposeStack) -> N
 
 
 def test_the_rest_is_on_a_network_without_a_way_out(containers: ComposeStack) -> None:
-    routes = {name: inside(containers, name, "cat /proc/net/route").stdout.splitlines()[1:] for name in SERVICES}
-    assert all(routes.values())
-    defaults = {name for name, lines in routes.items() if any(line.split()[1] == "00000000" for line in lines)}
-    assert defaults == {"superset"}
-    networks = {name: list(one["NetworkSettings"]["Networks"]) for name, one in running(containers).items()}
-    assert {name for name, joined in networks.items() if len(joined) > 1} == {"superset"}
+    networks = {name: set(one["NetworkSettings"]["Networks"]) for name, one in running(containers).items()}
+    known = inspect(sorted(set().union(*networks.values())))
+    ways_out = {network["Name"] for network in known if not network["Internal"]}
+    assert {name for name, joined in networks.items() if joined & ways_out} == {"superset"}
+    assert {network["Options"].get("com.docker.network.bridge.enable_ip_masquerade") for network in known} == {
+        None,
+        "false",
+    }
 
 
 def test_no_secret_is_in_a_command_an_environment_or_a_log(containers: ComposeStack) -> None:
