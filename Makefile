@@ -2,7 +2,6 @@
 SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 LOCAL := $(PYTHON) -m local
-PIPELINE := .local/install/venv-pipeline/bin/python
 TEST := .local/install/venv-test/bin/python
 SERVICES ?=
 S ?=
@@ -45,11 +44,11 @@ distclean: clean ## Remove the installed environments, jars and MySQL too
 
 .PHONY: verify
 verify: ## Prove that ledger, Cassandra and MySQL agree, to the cent
-	@$(PIPELINE) -m audit verify $(ARGS)
+	@$(LOCAL) verify $(ARGS)
 
 .PHONY: events
 events: ## Read raw events back from Cassandra: make events ARGS=--help
-	@$(PIPELINE) -m audit events $(ARGS)
+	@$(LOCAL) events $(ARGS)
 
 .PHONY: rebuild
 rebuild: ## Recompute MySQL from Cassandra
@@ -68,14 +67,23 @@ stage = @printf '\n== %s\n' '$(1)'; TIMEFORMAT='== $(1): %1lR'; time { $(2); }
 test: ## Lint, unit tests, integration and browser tests on real services of their own
 	$(call stage,install,$(LOCAL) preflight --for-tests && $(LOCAL) install --all)
 	$(call stage,lint,$(MAKE) lint)
-	$(call stage,unit,$(TEST) -m pytest -q -m 'not integration and not browser')
+	$(call stage,unit,$(TEST) -m pytest -q -m 'not integration and not browser and not compose')
 	$(call stage,integration,$(TEST) -m pytest -q -m 'integration and not browser')
 	$(call stage,browser,$(TEST) -m pytest -q -m browser)
 
+.PHONY: test-compose
+test-compose: ## Build the images, and test the stack in containers of its own
+	$(call stage,install,$(LOCAL) install venv-test)
+	$(call stage,images,docker compose build --quiet)
+	$(call stage,compose,$(TEST) -m pytest -q -m compose)
+	$(call stage,servers in containers,RUNTIME=compose $(TEST) -m pytest -q tests/integration/test_stores.py)
+
 .PHONY: lint
-lint: ## Check style and format
+lint: ## Check style, format, Dockerfiles and docker-compose.yml
 	@$(TEST) -m ruff check .
 	@$(TEST) -m ruff format --check .
+	@$(dir $(TEST))hadolint */Dockerfile
+	@$(dir $(TEST))compose-lint check --quiet --fail-on low --skip-suppressed docker-compose.yml
 
 .PHONY: format
 format: ## Mend style and format
@@ -99,4 +107,4 @@ lock: ## Resolve requirements/*.in anew into hashed locks
 .PHONY: help
 help: ## This list
 	@awk -F ':.*## ' '/^##@/ { printf "\n%s\n", substr($$0, 5) } \
-	  /^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	  /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))

@@ -8,6 +8,7 @@ keeps the two equal. Standard library only: the installer reads its ports here b
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -71,6 +72,7 @@ class Settings:
     producer_malformed: float = 0.002
     producer_backfill_minutes: int = 15
 
+    spark_master: str = "local"
     spark_driver_memory: str = "1g"
     spark_aggregate_trigger_ms: int = 1000
     spark_archive_trigger_ms: int = 5000
@@ -125,6 +127,10 @@ ALLOWED: dict[str, tuple[Any, str]] = {
     "producer_late": (lambda v: 0 <= v <= 0.5, "0 to 0.5"),
     "producer_malformed": (lambda v: 0 <= v <= 0.5, "0 to 0.5"),
     "producer_backfill_minutes": (lambda v: 0 <= v <= 60, "0 to 60"),
+    "spark_master": (
+        lambda v: re.fullmatch(r"local|spark://[\w.-]+:\d+", v) is not None,
+        "local, or the address of a standalone master, spark://host:port",
+    ),
     "spark_aggregate_trigger_ms": (lambda v: 0 <= v <= 60_000, "0 to 60000"),
     "spark_archive_trigger_ms": (lambda v: 0 <= v <= 60_000, "0 to 60000"),
     "spark_max_offsets_per_trigger": (lambda v: v >= 1000, "at least 1000"),

@@ -1,7 +1,7 @@
 """`python3 -m local <verb>`: what the Makefile calls.
 
-Looking for what is missing and installing it needs a bare Python 3.11; for all the rest this program starts itself
-anew in the environment that was installed.
+Looking for what is missing, installing it, and containers need a bare Python 3.11; for all the rest this program starts
+itself anew in the environment that was installed.
 """
 
 from __future__ import annotations
@@ -10,15 +10,19 @@ import argparse
 import importlib.util
 import logging
 import os
-import subprocess
 import sys
 
 import settings as settings_module
+from local import engine
+from local.compose import ComposeStack
 from local.install import PARTS, STACK_PARTS, install, locked, python_of, relock
 from local.preflight import preflight
+from local.runtime import Runtime, chosen
 from local.services import SERVERS, SERVICES
 from local.steps import StepError
-from settings import ROOT, SettingError, Settings
+from settings import SettingError, Settings
+
+PASSED_ON = ("verify", "events", "rebuild")
 
 
 def say(text: str = "") -> None:
@@ -35,88 +39,59 @@ def continue_in_environment(*arguments: str) -> None:
         os.execv(program, [str(program), "-m", "local", *(arguments or sys.argv[1:])])  # noqa: S606
 
 
-def check_runtime(settings: Settings) -> None:
-    if settings.runtime == "compose":
-        raise StepError("RUNTIME=compose is not available yet: leave it out, or set RUNTIME=native")
+def stack_of(settings: Settings) -> Runtime:
+    """The stack, as the chosen runtime keeps it."""
+    if chosen(settings) == "compose":
+        return ComposeStack(settings)
+    continue_in_environment()
+    from local.stack import Stack
+
+    return Stack(settings)
 
 
 def up(settings: Settings, services: list[str]) -> None:
-    check_runtime(settings)
+    """Starts what `start` starts, after whatever is missing was installed."""
+    if chosen(settings) == "compose":
+        engine.preflight()
+        start(settings, services)
+        return
     preflight(settings)
     install()
     continue_in_environment("start", *(["--services", ",".join(services)] if services else []))
 
 
 def start(settings: Settings, services: list[str]) -> None:
-    from local.stack import Stack
-
+    stack = stack_of(settings)
     names = services or list(SERVICES)
     with locked(settings.path("run", "lock"), "start"):
-        Stack(settings).up(names)
+        stack.up(names)
     if "superset" in names:
         say()
         say(f"  Dashboard  http://{settings.superset_host}:{settings.superset_port}/superset/dashboard/sales-live/")
         say(f"  User       {settings.superset_admin_user}")
-        say(f"  Password   in {settings.secrets_dir / 'superset_admin'}")
+        say(f"  Password   in {stack.password_path}")
         say()
 
 
-def down(settings: Settings) -> None:
-    from local.stack import Stack
-
-    Stack(settings).down()
-
-
-def restart(settings: Settings, services: list[str]) -> None:
-    from local.stack import Stack
-
-    Stack(settings).restart(*services)
-
-
-def rebuild(settings: Settings, arguments: list[str]) -> int:
-    """Recomputes MySQL from Cassandra while the Spark job is stopped; it stays stopped when that fails."""
-    from local.stack import Stack
-
-    stack = Stack(settings)
-    stack.stop("spark")
-    environment = {**os.environ, **SERVICES["spark"](settings).environment}
-    code = subprocess.run(
-        [sys.executable, "-m", "spark_jobs", "rebuild", *arguments], env=environment, cwd=ROOT
-    ).returncode
+def rebuild(stack: Runtime, arguments: list[str]) -> int:
+    code = stack.rebuild(*arguments)
     if code:
         say(f"The rebuild has failed ({code}); the Spark job stays stopped: run 'make rebuild' again.")
-        return code
-    stack.start("spark")
-    return 0
+    return code
 
 
-def status(settings: Settings) -> int:
+def status(stack: Runtime) -> int:
     """The table of services, then the pipeline's own figures; 1 when a service is not running."""
-    from local.stack import Stack
-
-    rows = Stack(settings).status()
-    say(f"{'service':<12}{'state':<12}{'memory':>9}  address")
+    rows = stack.status()
+    say(f"{'service':<17}{'state':<12}{'memory':>9}  address")
     for row in rows:
-        say(f"{row.name:<12}{row.state.lower():<12}{row.memory_bytes / 2**20:>6.0f} MB  {row.address}")
-    say(f"{'total':<24}{sum(row.memory_bytes for row in rows) / 2**20:>6.0f} MB")
+        say(f"{row.name:<17}{row.state.lower():<12}{row.memory_bytes / 2**20:>6.0f} MB  {row.address}")
+    say(f"{'total':<29}{sum(row.memory_bytes for row in rows) / 2**20:>6.0f} MB")
     running = {row.name for row in rows if row.state == "RUNNING"}
     if set(SERVERS) <= running:
         say()
-        subprocess.run([sys.executable, "-m", "audit", "status"], cwd=ROOT, check=False)
-    return 0 if running == set(SERVICES) else 1
-
-
-def logs(settings: Settings, service: str) -> None:
-    path = settings.path("logs", f"{service}.log")
-    if not path.exists():
-        raise StepError(f"{service} has written no log yet in {path.parent}")
-    os.execvp("tail", ["tail", "-n", "50", "-F", str(path)])  # noqa: S606
-
-
-def clean(settings: Settings) -> None:
-    from local.stack import Stack
-
-    Stack(settings).remove()
+        stack.audit("status")
+    return 0 if running >= set(SERVICES) else 1
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -136,7 +111,12 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         verbs.add_parser(verb, help=text).add_argument("--services", "--only", type=names, default=[])
     verbs.add_parser("restart", help="stop and start").add_argument("services", type=names)
     verbs.add_parser("logs", help="follow one log").add_argument("service", choices=SERVICES)
-    verbs.add_parser("rebuild", help="MySQL anew from Cassandra").add_argument("arguments", nargs=argparse.REMAINDER)
+    for verb, text in {
+        "verify": "prove that the stores agree",
+        "events": "raw events from Cassandra",
+        "rebuild": "MySQL anew from Cassandra",
+    }.items():
+        verbs.add_parser(verb, help=text, add_help=False)  # its options are those of the program that it runs
     for verb, text in {
         "down": "stop everything, keep the data",
         "status": "how the services and the pipeline are",
@@ -144,7 +124,10 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         "lock": "resolve the requirements anew",
     }.items():
         verbs.add_parser(verb, help=text)
-    return parser.parse_args(arguments)
+    given, given.arguments = parser.parse_known_args(arguments)
+    if given.arguments and given.verb not in PASSED_ON:
+        parser.error(f"unrecognized arguments: {' '.join(given.arguments)}")
+    return given
 
 
 def main(arguments: list[str]) -> int:
@@ -155,7 +138,10 @@ def main(arguments: list[str]) -> int:
     settings = settings_module.load()
     match given.verb:
         case "preflight":
-            preflight(settings, for_tests=given.for_tests)
+            if given.for_tests or chosen(settings) == "native":
+                preflight(settings, for_tests=given.for_tests)
+            else:
+                engine.preflight()
             return 0
         case "install":
             install(PARTS if given.all else given.parts or STACK_PARTS)
@@ -166,22 +152,26 @@ def main(arguments: list[str]) -> int:
             return 0
         case "up":
             up(settings, given.services)
-        case "logs":
-            logs(settings, given.service)
-    continue_in_environment()
-    match given.verb:
+            return 0
         case "start":
             start(settings, given.services)
+            return 0
+    stack = stack_of(settings)
+    match given.verb:
         case "restart":
-            restart(settings, given.services)
+            stack.restart(*given.services)
         case "down":
-            down(settings)
+            stack.down()
         case "clean":
-            clean(settings)
+            stack.remove()
+        case "logs":
+            stack.follow_log(given.service)
         case "status":
-            return status(settings)
+            return status(stack)
         case "rebuild":
-            return rebuild(settings, given.arguments)
+            return rebuild(stack, given.arguments)
+        case "verify" | "events":
+            return stack.audit(given.verb, *given.arguments)
     return 0
 
 

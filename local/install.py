@@ -165,7 +165,7 @@ def relock() -> None:
     """Resolves requirements/*.in anew into hashed locks for every platform, without a registry's address."""
     uv = python_of("tools").with_name("uv")
     flags = ["--universal", "--python-version=3.11", "--generate-hashes", "--no-emit-index-url", "--upgrade", "--quiet"]
-    for name in ("tools", "pipeline", "test", "superset"):
+    for name in ("tools", "pipeline", "producer", "test", "superset"):
         command = [
             uv,
             "pip",

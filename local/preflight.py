@@ -120,7 +120,8 @@ def _memory_available_mb() -> int:
     return available
 
 
-def _is_running(settings: Settings) -> bool:
+def is_running(settings: Settings) -> bool:
+    """Whether the stack's supervisord, and so the native stack, runs."""
     try:
         pid = int(settings.path("run", "supervisord.pid").read_text())
         return "supervisord" in ports.command(pid)
@@ -156,7 +157,7 @@ def gather(settings: Settings, *, with_ports: bool = True) -> Facts:
         has_chromium=any(shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")),
         is_root=os.geteuid() == 0,
         ports={name: (port, _holder(port, settings)) for name, port in numbers.items() if with_ports},
-        is_running=_is_running(settings),
+        is_running=is_running(settings),
         memory_available_mb=_memory_available_mb(),
         memory_needed_mb=memory_needed_mb(settings),
         disk_free_mb=shutil.disk_usage(ROOT).free // 2**20,
@@ -168,6 +169,14 @@ def _apt_install(packages: list[str]) -> None:
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     run(["apt-get", "-q", "update"], environment)
     run(["apt-get", "-q", "-y", "--no-install-recommends", "install", *packages], environment)
+
+
+def report(found: list[Finding]) -> None:
+    """Raises StepError with every finding; says so where there is none."""
+    if found:
+        lines = (f"  - {finding.problem}\n      {finding.remedy}" for finding in found)
+        raise StepError("\n".join(["The stack can't run here yet:", *lines]))
+    logger.info("%-16s nothing is missing", "preflight")
 
 
 def preflight(settings: Settings, *, for_tests: bool = False) -> None:
@@ -186,7 +195,4 @@ def preflight(settings: Settings, *, for_tests: bool = False) -> None:
         together({"system packages": lambda: _apt_install(packages)})
         java.home.cache_clear()
         facts, found = look()
-    if found:
-        lines = (f"  - {finding.problem}\n      {finding.remedy}" for finding in found)
-        raise StepError("\n".join(["The stack can't run here yet:", *lines]))
-    logger.info("%-16s nothing is missing", "preflight")
+    report(found)

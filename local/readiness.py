@@ -96,7 +96,7 @@ def mysql(settings: Settings) -> str | None:
 def spark(settings: Settings) -> str | None:
     """Both queries run, and the aggregates' one, the slower to start, has committed lately or has nothing to do."""
     from audit import progress
-    from spark_jobs.job import heartbeat
+    from spark_jobs.heartbeat import heartbeat
     from spark_jobs.source import offsets_of
     from stores import mysql
     from stores.outage import Outage

@@ -1,4 +1,4 @@
-"""A stack: its services, started in order under one supervisord, shown and stopped.
+"""A native stack: its services as processes, started in order under one supervisord, shown and stopped.
 
 `make up` runs the one in .local/state, each test session one of its own.
 """
@@ -14,12 +14,12 @@ import sys
 import threading
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
 from local import readiness
+from local.runtime import ServiceStatus
 from local.services import REFUSED, SERVERS, SERVICES, SUPERSET_PYTHON, digest
 from local.steps import StepError, run, together
 from local.supervisor import Supervisor
@@ -34,16 +34,6 @@ FOLDERS = ("data", "logs", "run", "checkpoints", "ledger", "spark", "secrets")
 UNDER_WAY = ("STARTING", "RUNNING", "BACKOFF")
 
 
-@dataclass(frozen=True)
-class ServiceStatus:
-    """`memory_bytes` is resident memory of all its processes, pages that they share counted once."""
-
-    name: str
-    state: str
-    memory_bytes: int
-    address: str
-
-
 class Stack:
     """The services of one `Settings`. Methods may be called from several threads."""
 
@@ -51,6 +41,10 @@ class Stack:
         self.settings = settings
         self.supervisor = Supervisor(settings)
         self._lock = threading.Lock()
+
+    @property
+    def password_path(self) -> Path:
+        return self.settings.secrets_dir / "superset_admin"
 
     def prepare(self) -> None:
         """Folders, secrets and the supervisor: what must be there before any service."""
@@ -174,6 +168,11 @@ class Stack:
         with contextlib.suppress(OSError):  # not there, or not ours alone
             self.settings.path().rmdir()
 
+    def destroy(self) -> None:
+        """Kills what runs and removes the state folder: for a stack in which nothing is worth a clean stop."""
+        self.supervisor.kill_all()
+        shutil.rmtree(self.settings.path(), ignore_errors=True)
+
     def state(self, name: str) -> str:
         """supervisord's word for the service's state; STOPPED when nothing is known of it."""
         return self.supervisor.states().get(name, {}).get("statename", "STOPPED")
@@ -200,6 +199,30 @@ class Stack:
             address = make(self.settings).address
             rows.append(ServiceStatus(name, self.state(name), memory_bytes, address))
         return rows
+
+    def follow_log(self, name: str) -> None:
+        """Becomes a program that shows the service's log and what is added to it."""
+        path = self.log_path(name)
+        if not path.exists():
+            raise StepError(f"{name} has written no log yet in {path.parent}")
+        os.execvp("tail", ["tail", "-n", "50", "-F", str(path)])  # noqa: S606
+
+    def audit(self, *arguments: str) -> int:
+        """Runs `python -m audit` and returns its exit code."""
+        return self._run("audit", *arguments)
+
+    def rebuild(self, *arguments: str) -> int:
+        """Recomputes MySQL from Cassandra; returns the exit code. Spark stays stopped when it fails."""
+        self.stop("spark")
+        code = self._run("spark_jobs", "rebuild", *arguments)
+        if code == 0:
+            self.start("spark")
+        return code
+
+    def _run(self, module: str, *arguments: str) -> int:
+        environment = {**os.environ, **SERVICES["spark"](self.settings).environment}
+        command = [sys.executable, "-m", module, *arguments]
+        return subprocess.run(command, env=environment, cwd=ROOT, check=False).returncode
 
     def log_path(self, name: str) -> Path:
         return self.supervisor.logs_dir / f"{name}.log"

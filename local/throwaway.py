@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import fcntl
-import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from local.ports import free_ports
+from local.servers_in_containers import StackOnContainers
 from local.services import SERVERS
 from local.stack import Stack
 from settings import ROOT, Settings
@@ -26,10 +26,8 @@ PORTS = (
 )
 
 
-def _destroy(stack: Stack) -> None:
-    """Kills what runs of the stack and removes its folder: nothing in it is worth a clean stop."""
-    stack.supervisor.kill_all()
-    shutil.rmtree(stack.settings.path(), ignore_errors=True)
+def _stack(settings: Settings, runtime: str) -> Stack:
+    return StackOnContainers(settings) if runtime == "compose" else Stack(settings)
 
 
 def _destroy_abandoned() -> None:
@@ -40,15 +38,18 @@ def _destroy_abandoned() -> None:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 continue
-            _destroy(Stack(Settings(state_dir=str(lock.with_suffix("")))))
+            _stack(Settings(state_dir=str(lock.with_suffix(""))), lock.read_text()).destroy()
             lock.unlink()
 
 
 @contextlib.contextmanager
-def throwaway_stack(services: Iterable[str] = SERVERS, **overrides: object) -> Iterator[Stack]:
+def throwaway_stack(
+    services: Iterable[str] = SERVERS, *, runtime: str = "native", **overrides: object
+) -> Iterator[Stack]:
     """A new stack with `services` started and set up; the others are the caller's to start.
 
-    `overrides` are settings. Whatever runs at the end, in whatever state, is killed, and the folder removed.
+    With the runtime `compose` the servers are containers. `overrides` are settings. Whatever runs at the end, in
+    whatever state, is killed, and the folder removed.
     """
     FOLDER.mkdir(parents=True, exist_ok=True)
     _destroy_abandoned()
@@ -57,10 +58,12 @@ def throwaway_stack(services: Iterable[str] = SERVERS, **overrides: object) -> I
     with lock.open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
-        stack = Stack(dataclasses.replace(Settings(state_dir=str(folder)), **{**ports, **overrides}))
+        handle.write(runtime)
+        handle.flush()
+        stack = _stack(dataclasses.replace(Settings(state_dir=str(folder)), **{**ports, **overrides}), runtime)
         try:
             stack.up(services)
             yield stack
         finally:
-            _destroy(stack)
+            stack.destroy()
             lock.unlink()

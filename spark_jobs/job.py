@@ -19,6 +19,7 @@ from spark_jobs import session
 from spark_jobs.aggregate import Aggregate
 from spark_jobs.archive import Archive
 from spark_jobs.checkpoint import CheckpointRefused
+from spark_jobs.heartbeat import heartbeat
 from spark_jobs.judge import ContractViolation
 
 log = logging.getLogger(__name__)
@@ -68,25 +69,22 @@ def _run(settings: Settings) -> None:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    heartbeat(settings).unlink(missing_ok=True)
+    alive = heartbeat(settings)
+    alive.parent.mkdir(parents=True, exist_ok=True)
+    alive.unlink(missing_ok=True)
     queries = (Archive(settings), Aggregate(settings))
     for query in queries:
         query.open()  # refuses before Spark takes its seconds to start
     spark = session.build(settings)
     running = {query.__class__.__name__: query.start(spark) for query in queries}
     log.info("archive and aggregate run over %s", settings.events_topic)
-    watch(running, stopping, heartbeat(settings))
+    watch(running, stopping, alive)
     try:
         for query in running.values():
             query.stop()
         spark.stop()
     except (Py4JError, OSError):
         log.info("the JVM was told to stop as well, and has ended already")
-
-
-def heartbeat(settings: Settings) -> Path:
-    """A file that is touched twice a second while both queries run."""
-    return settings.path("run", f"spark.{settings.domain}.alive")
 
 
 def watch(running: Mapping[str, StreamingQuery], stopping: threading.Event, alive: Path) -> None:

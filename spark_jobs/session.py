@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,12 +21,14 @@ def build(settings: Settings) -> SparkSession:
     os.environ["PYSPARK_PYTHON"] = sys.executable  # workers of the same virtual environment
     os.environ["PYTHONPATH"] = str(ROOT)
     jars = ",".join(str(jar) for jar in sorted((INSTALL / "jars" / "spark").glob("*.jar")))
+    local = settings.spark_master == "local"
     threads = MORE_THREADS_THAN_PARTITIONS * settings.kafka_partitions
+    master = f"local[{threads}]" if local else settings.spark_master
     options = {
         "spark.jars": jars,
         "spark.driver.memory": settings.spark_driver_memory,
-        "spark.driver.bindAddress": "127.0.0.1",
-        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1" if local else "0.0.0.0",  # noqa: S104 - executors must reach it
+        "spark.driver.host": "127.0.0.1" if local else socket.gethostname(),
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.scheduler.mode": "FAIR",
@@ -47,7 +50,7 @@ def build(settings: Settings) -> SparkSession:
         "spark.local.dir": str(settings.path("spark")),
         "spark.sql.warehouse.dir": str(settings.path("spark", "warehouse")),
     }
-    builder = SparkSession.builder.appName(f"tillstream-{settings.domain}").master(f"local[{threads}]")
+    builder = SparkSession.builder.appName(f"tillstream-{settings.domain}").master(master)
     for name, value in options.items():
         builder = builder.config(name, value)
     spark = builder.getOrCreate()

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 import hypothesis
 import pytest
 
+from local.runtime import chosen
 from local.stack import Stack
 from local.throwaway import throwaway_stack
+from settings import load
 
 # How long an example takes says nothing on a busy machine; the same examples everywhere, so that no run fails by luck.
 hypothesis.settings.register_profile("tests", deadline=None, derandomize=True)
@@ -19,7 +21,8 @@ hypothesis.settings.load_profile("tests")
 def stack() -> Iterator[Stack]:
     """Real Kafka, Cassandra and MySQL with the stores set up, for this session alone; starts from nothing.
 
-    Spark, the producer and Superset are the test's to start: `stack.start("spark")`, `.stop`, `.kill`.
+    They are containers where a Docker engine answers, and processes elsewhere; RUNTIME decides by hand. Spark, the
+    producer and Superset are processes, the test's to start: `stack.start("spark")`, `.stop`, `.kill`.
     """
-    with throwaway_stack() as running:
+    with throwaway_stack(runtime=chosen(load())) as running:
         yield running

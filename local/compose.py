@@ -1,0 +1,222 @@
+"""The stack in containers, as docker-compose.yml has it. Needs a bare Python and Docker's command line."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import settings as settings_module
+from local.runtime import ServiceStatus
+from local.services import SERVERS, SERVICES
+from local.steps import StepError
+from settings import ROOT, Settings, as_environment
+
+WAIT_SECONDS = 400
+LOG_LINES = 25
+EVERY_PROFILE = ("--profile", "*")
+UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+
+
+def memory_bytes(text: str) -> int:
+    """The bytes that `docker stats` writes as `231.5MiB / 700MiB`."""
+    number, unit = re.match(r"([\d.]+)\s*([A-Za-z]+)", text).groups()
+    return round(float(number) * UNITS[unit])
+
+
+def state(container: dict[str, str]) -> str:
+    """A container's state in the words of ServiceStatus, from a line of `docker compose ps`."""
+    if container["State"] != "running":
+        return container["State"].upper()
+    return {"healthy": "RUNNING", "": "RUNNING"}.get(container["Health"], container["Health"].upper())
+
+
+class ComposeStack:
+    """The containers of one `Settings`: a Compose project, `tillstream` for the default state folder."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        given = as_environment(settings_module.load())
+        # Compose reads .env and the environment itself: only what these settings change is added.
+        changed = {name: text for name, text in as_environment(settings).items() if given[name] != text}
+        self.environment = {**os.environ, **changed}
+        if settings.path() != Settings().path():
+            name = hashlib.sha256(str(settings.path()).encode()).hexdigest()[:12]
+            self.environment["COMPOSE_PROJECT_NAME"] = f"tillstream-{name}"
+        if settings.spark_master != "local":
+            self.environment["COMPOSE_PROFILES"] = "cluster"
+
+    def compose(self, *words: str) -> int:
+        """Runs `docker compose` with the terminal's own output; returns its exit code."""
+        return subprocess.run(["docker", "compose", *words], cwd=ROOT, env=self.environment, check=False).returncode
+
+    def read(self, *words: str) -> str:
+        """What `docker compose` prints; raises StepError when it fails."""
+        done = subprocess.run(
+            ["docker", "compose", *words], cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise StepError(f"docker compose {' '.join(words)}: {done.stderr.strip()}")
+        return done.stdout
+
+    def containers(self) -> list[dict[str, str]]:
+        """The project's containers, as `docker compose ps` describes them."""
+        return [json.loads(line) for line in self.read("ps", "--all", "--format", "json").splitlines()]
+
+    def up(self, names: Iterable[str] = SERVICES) -> None:
+        """Builds the images that have changed, too."""
+        names = tuple(names)
+        self._build()
+        if set(names) == set(SERVICES):
+            self._start()
+        else:
+            self._start(*names)
+            if set(SERVERS) <= set(names) and self._run_once("stores"):
+                raise StepError("the stores could not be set up")
+        if "superset" in names:
+            self._keep_password()
+
+    def _build(self) -> None:
+        """Shows its progress to people alone: written to a file it is one line a layer, and again at each start."""
+        self._do("build", *([] if sys.stdout.isatty() else ["--quiet"]))
+
+    def _start(self, *words: str) -> None:
+        code = self.compose("up", "--detach", "--wait", "--wait-timeout", str(WAIT_SECONDS), *words)
+        if code:
+            raise StepError("\n".join(["The stack does not work.", *self.complaints()]))
+
+    def complaints(self) -> list[str]:
+        """The end of the log of each container that does not do what it should."""
+        wrong = (
+            container
+            for container in self.containers()
+            if container["ExitCode"] or (container["State"] == "running" and state(container) != "RUNNING")
+        )
+        return [
+            f"{container['Service']}: {container['Status']}. The end of its log:\n{self.log_tail(container['Service'])}"
+            for container in wrong
+        ]
+
+    def log_tail(self, name: str, lines: int = LOG_LINES) -> str:
+        """The end of the service's log."""
+        text = self.read("logs", "--no-log-prefix", "--tail", str(lines), name)
+        return "".join(f"    {line}\n" for line in text.splitlines())
+
+    @property
+    def password_path(self) -> Path:
+        return self.settings.path("compose", "superset_admin")
+
+    def _keep_password(self) -> None:
+        """Copies the admin's password out: people need it, all the others stay inside."""
+        self.password_path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.password_path.unlink(missing_ok=True)
+        with os.fdopen(os.open(self.password_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(self.read("exec", "-T", "superset", "cat", "/state/secrets/superset_admin"))
+
+    def down(self) -> None:
+        self._do(*EVERY_PROFILE, "down", "--remove-orphans")
+
+    def remove(self) -> None:
+        self._do(*EVERY_PROFILE, "down", "--remove-orphans", "--volumes")
+        shutil.rmtree(self.password_path.parent, ignore_errors=True)
+        (self.settings.path("run") / "lock").unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # not there, or a native stack's
+            self.settings.path("run").rmdir()
+            self.settings.path().rmdir()
+
+    def _do(self, *words: str) -> None:
+        if self.compose(*words):
+            raise StepError(f"docker compose {' '.join(words)} has failed")
+
+    def restart(self, *names: str) -> None:
+        self.require_running()
+        self._build()
+        self._start("--force-recreate", "--no-deps", *names)
+
+    def stop(self, *names: str) -> None:
+        """Stops the services as they wish to be stopped (SIGTERM first)."""
+        self._do("stop", *names)
+
+    def start(self, *names: str) -> None:
+        """Starts services and what they need, and waits until they work."""
+        self._start(*names)
+
+    def scale(self, name: str, containers: int) -> None:
+        """Makes the service run in so many containers."""
+        self._start("--scale", f"{name}={containers}")
+
+    def kill(self, name: str) -> None:
+        """SIGKILL to all of the service's processes at once, as a crash would; the engine starts it again."""
+        # From within: what is killed by the engine's own command is not started again.
+        self.compose("exec", "-T", name, "bash", "-c", "kill -KILL -1")
+
+    def require_running(self) -> None:
+        if not any(state(container) == "RUNNING" for container in self.containers()):
+            raise StepError("the stack is not running: run 'make up'")
+
+    def status(self) -> list[ServiceStatus]:
+        """One row a service, and one for each other container that runs: a Spark cluster's."""
+        containers = [
+            container
+            for container in self.containers()
+            if container["Service"] in SERVICES or container["State"] == "running"
+        ]
+        used = self._memory(container["ID"] for container in containers)
+        rows = []
+        names = dict.fromkeys((*SERVICES, *sorted(container["Service"] for container in containers)))
+        for name in names:
+            mine = [container for container in containers if container["Service"] == name] or [None]
+            for container in mine:
+                rows.append(
+                    ServiceStatus(
+                        name,
+                        state(container) if container else "STOPPED",
+                        used.get(container["ID"], 0) if container else 0,
+                        f"http://{self.settings.superset_host}:{self.settings.superset_port}"
+                        if name == "superset"
+                        else "",
+                    )
+                )
+        return rows
+
+    def _memory(self, ids: Iterable[str]) -> dict[str, int]:
+        """Container -> the memory that it uses, in bytes, without the files that the kernel could drop."""
+        ids = tuple(ids)
+        if not ids:
+            return {}
+        done = subprocess.run(
+            ["docker", "stats", "--no-stream", "--format", "{{.ID}} {{.MemUsage}}", *ids],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        lines = (line.split(" ", 1) for line in done.stdout.splitlines())
+        return {name: memory_bytes(text) for name, text in lines}
+
+    def follow_log(self, name: str) -> None:
+        os.chdir(ROOT)
+        words = ["docker", "compose", "logs", "--follow", "--no-log-prefix", "--tail", "50", name]
+        os.execvpe("docker", words, self.environment)  # noqa: S606
+
+    def audit(self, *arguments: str) -> int:
+        self.require_running()
+        return self._run_once("audit", *arguments)
+
+    def rebuild(self, *arguments: str) -> int:
+        self.require_running()
+        self.stop("spark")
+        code = self._run_once("rebuild", *arguments)
+        if code == 0:
+            self.start("spark")
+        return code
+
+    def _run_once(self, service: str, *arguments: str) -> int:
+        sys.stdout.flush()
+        return self.compose("--progress", "quiet", "run", "--rm", "--no-deps", "--no-TTY", service, *arguments)

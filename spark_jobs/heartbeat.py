@@ -1,0 +1,46 @@
+"""The Spark job's sign of life: `python -m spark_jobs.heartbeat` ends with 0 when it works, else says what is wrong.
+
+It looks at files only: the stores' drivers take longer to load than all the rest.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import settings as settings_module
+from settings import Settings
+
+FRESH_SECONDS = 15
+LONGEST_BATCH_SECONDS = 60
+
+
+def heartbeat(settings: Settings) -> Path:
+    """A file that is touched twice a second while both queries run."""
+    return settings.path("run", f"spark.{settings.domain}.alive")
+
+
+def newest(folder: Path) -> tuple[int, float]:
+    """The last micro-batch in a log of Spark's, and the age in seconds of its entry; (-1, 0) for an empty one."""
+    number = max((int(entry.name) for entry in folder.glob("*") if entry.name.isdigit()), default=-1)
+    return number, time.time() - (folder / str(number)).stat().st_mtime if number >= 0 else 0.0
+
+
+def missing(settings: Settings) -> str | None:
+    """What keeps the job from working; None when its queries run and commit the micro-batches that they begin."""
+    alive = heartbeat(settings)
+    if not alive.exists() or time.time() - alive.stat().st_mtime > FRESH_SECONDS:
+        return "the queries do not run"
+    for log in sorted((settings.checkpoints_dir / settings.domain).glob("*/spark")):
+        planned, age_seconds = newest(log / "offsets")
+        committed, _ = newest(log / "commits")
+        if committed < planned and age_seconds > LONGEST_BATCH_SECONDS:
+            return f"{log.parent.name} began micro-batch {planned} {age_seconds:.0f} s ago and has not committed it"
+        if committed < 0:
+            return f"{log.parent.name} has committed nothing yet"
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(missing(settings_module.load()))

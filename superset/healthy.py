@@ -1,0 +1,45 @@
+"""Exit code 0 when Superset is up and gives a chart its data: it lets the admin in and asks MySQL.
+
+Prints what the chart got: when the newest event occurred that the dashboard knows of.
+"""
+
+import json
+import sys
+import urllib.request
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parent.parent))  # where settings.py is
+
+import settings
+
+TIMEOUT_SECONDS = 10
+DATASET, COLUMN = "freshness", "newest_event"
+"""Of the chart "Age of the data": one row, whatever has happened so far."""
+
+
+def ask(address: str, token: str | None = None, body: dict | None = None) -> dict:
+    """The answer to a GET, or to a POST where there is a body; raises urllib.error.URLError."""
+    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(address, data, headers)  # noqa: S310 - our own server
+    with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
+        text = answer.read()
+    return json.loads(text) if text.startswith(b"{") else {}
+
+
+def main() -> None:
+    stack = settings.load()
+    server = f"http://127.0.0.1:{stack.superset_port}"
+    ask(f"{server}/health")
+    user = {"username": stack.superset_admin_user, "password": stack.secret("superset_admin"), "provider": "db"}
+    token = ask(f"{server}/api/v1/security/login", body=user)["access_token"]
+    wanted = f"(filters:!((col:table_name,opr:eq,value:{DATASET})))"
+    [dataset] = ask(f"{server}/api/v1/dataset/?q={wanted}", token)["ids"]
+    query = {"datasource": {"id": dataset, "type": "table"}, "queries": [{"columns": [COLUMN]}]}
+    [answer] = ask(f"{server}/api/v1/chart/data", token, query)["result"]
+    [row] = answer["data"]
+    sys.stdout.write(f"{row[COLUMN]}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,29 @@
+"""The whole stack in containers, a project of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local import engine
+from local.compose import ComposeStack
+from local.ports import free_ports
+from settings import Settings
+
+
+@pytest.fixture(scope="package")
+def containers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComposeStack]:
+    """Started from nothing; gone afterwards with its volumes."""
+    if not engine.answers():
+        pytest.skip("no Docker engine answers")
+    state: Path = tmp_path_factory.mktemp("state")
+    [port] = free_ports(1)
+    settings = Settings(state_dir=str(state), superset_port=port, producer_rate=100.0, producer_backfill_minutes=2)
+    stack = ComposeStack(settings)
+    try:
+        stack.up()
+        yield stack
+    finally:
+        stack.remove()

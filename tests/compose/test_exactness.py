@@ -1,0 +1,111 @@
+"""Not one event or cent is off, whatever happens to the containers."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from local.compose import ComposeStack
+from settings import ROOT
+from tests.compose.inspection import inside, running
+
+pytestmark = pytest.mark.compose
+
+DEADLINE_S = 120.0
+LOOK_EVERY_S = 0.5
+FIGURE = r"verify: acknowledged=(\d+) archived=(\d+) aggregated=(\d+) .* revenue_cents_off=0"
+
+
+def make(stack: ComposeStack, target: str) -> str:
+    """The output of a command of the front door, which must succeed."""
+    environment = {**stack.environment, "RUNTIME": "compose"}
+    done = subprocess.run(
+        ["make", target],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-4000:] + stack.log_tail("spark", 100)
+    return done.stdout
+
+
+def verified(stack: ComposeStack) -> int:
+    """Asserts exactness; returns how many records Kafka has acknowledged."""
+    acknowledged, archived, aggregated = (int(n) for n in re.search(FIGURE, make(stack, "verify")).groups())
+    assert archived == aggregated > 0
+    return acknowledged
+
+
+def wait_until(is_so: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while not is_so():
+        assert time.monotonic() < deadline, f"after {DEADLINE_S:.0f} s not: {what}"
+        time.sleep(LOOK_EVERY_S)
+
+
+def newest_event(stack: ComposeStack) -> str:
+    """When the newest event occurred that the dashboard knows of: what Superset's own check of its chart prints."""
+    return inside(stack, "superset", "python superset/healthy.py").stdout
+
+
+def test_exact_from_the_start(containers: ComposeStack) -> None:
+    verified(containers)
+
+
+def test_the_dashboard_moves(containers: ComposeStack) -> None:
+    before = newest_event(containers)
+    assert before
+    wait_until(lambda: newest_event(containers) > before, "the dashboard shows a newer event")
+
+
+def test_exact_although_spark_is_killed(containers: ComposeStack) -> None:
+    before = verified(containers)
+    containers.kill("spark")
+    wait_until(lambda: running(containers)["spark"]["RestartCount"] == 1, "the engine has started Spark again")
+    wait_until(lambda: running(containers)["spark"]["State"]["Health"]["Status"] == "healthy", "Spark works again")
+    assert verified(containers) > before
+
+
+def test_a_second_up_changes_nothing(containers: ComposeStack) -> None:
+    def started() -> dict[str, str]:
+        return {name: container["State"]["StartedAt"] for name, container in running(containers).items()}
+
+    before = started()
+    make(containers, "up")
+    assert started() == before
+
+
+def test_down_and_up_keeps_the_data_and_goes_on_exactly(containers: ComposeStack) -> None:
+    before = verified(containers)
+    make(containers, "down")
+    assert containers.containers() == []
+    shown = make(containers, "up")
+    assert f"http://127.0.0.1:{containers.settings.superset_port}/superset/dashboard/sales-live/" in shown
+    assert verified(containers) > before
+
+
+def test_the_front_door_shows_what_runs(containers: ComposeStack) -> None:
+    shown = make(containers, "status")
+    for service in running(containers):
+        assert re.search(rf"^{service} +running +[1-9]\d* MB", shown, re.MULTILINE), shown
+    assert re.search(r"latency p95 +\d", shown)
+
+
+def test_the_same_job_on_a_spark_cluster_is_exact(containers: ComposeStack) -> None:
+    before = verified(containers)
+    cluster = ComposeStack(replace(containers.settings, spark_master="spark://spark-master:7077"))
+    cluster.up()
+    assert verified(cluster) > before
+    cluster.scale("spark-worker", 2)
+    workers = [container for container in cluster.containers() if container["Service"] == "spark-worker"]
+    assert len(workers) == 2
+    before = verified(cluster)
+    wait_until(lambda: verified(cluster) > before, "the pipeline goes on")

@@ -1,0 +1,82 @@
+"""docker-compose.yml and the Dockerfiles agree with what is stated elsewhere."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+import yaml
+
+from local.install import COPY_JARS
+from local.secret_volumes import GIVEN
+from local.services import SERVICES
+from settings import ROOT, Settings, as_environment
+
+TEXT = (ROOT / "docker-compose.yml").read_text()
+FILE = yaml.safe_load(TEXT)
+CONTAINERS = FILE["services"]
+ONLY_NATIVE = {"RUNTIME", "KAFKA_CONTROLLER_PORT", "CASSANDRA_STORAGE_PORT"}
+ONLY_FOR_SERVERS = {"KAFKA_HEAP", "CASSANDRA_HEAP"}
+
+
+def version(pom: Path, artifact: str) -> str:
+    return re.search(rf"<artifactId>{artifact}</artifactId>\s*<version>(.+?)</version>", pom.read_text())[1]
+
+
+def test_every_setting_reaches_the_containers() -> None:
+    names = {field.name.upper() for field in fields(Settings)}
+    ours = (one["environment"] for one in CONTAINERS.values() if one["image"].startswith("tillstream/"))
+    assert set().union(*ours) - {"SPARK_DAEMON_MEMORY"} == names - ONLY_NATIVE - ONLY_FOR_SERVERS
+    assert set(re.findall(r"\$\{(\w+)", TEXT)) >= ONLY_FOR_SERVERS
+
+
+def test_defaults_are_those_of_the_settings() -> None:
+    stated = dict(re.findall(r"\$\{(\w+):-(.*?)\}", TEXT))
+    defaults = as_environment(Settings())
+    assert stated == {name: defaults[name] for name in stated}
+
+
+@pytest.mark.parametrize(
+    ("service", "room", "artifact"), [("kafka", "kafka", r"kafka_2\.13"), ("cassandra", "cassandra", "cassandra-all")]
+)
+def test_both_runtimes_have_the_same_version(service: str, room: str, artifact: str) -> None:
+    assert CONTAINERS[service]["image"].split(":")[1] == version(ROOT / room / "pom.xml", artifact)
+
+
+def test_both_runtimes_copy_jars_in_the_same_way() -> None:
+    assert COPY_JARS in (ROOT / "spark_jobs" / "Dockerfile").read_text()
+
+
+def test_every_service_of_the_front_door_is_a_container() -> None:
+    assert set(SERVICES) <= set(CONTAINERS)
+
+
+def test_each_container_mounts_its_own_secrets_and_as_the_user_who_may_read_them() -> None:
+    built = {
+        one["image"]: (ROOT / one["build"]["dockerfile"]).read_text() for one in CONTAINERS.values() if "build" in one
+    }
+    for name, container in CONTAINERS.items():
+        shares = [volume for volume in container.get("volumes", ()) if volume.startswith("secrets-")]
+        if name == "secrets" or not shares:
+            continue
+        [share] = shares
+        volume, path, access = share.split(":")
+        assert (path, access) in {("/run/secrets", "ro"), ("/state/secrets", "ro")}
+        user = str(GIVEN[volume.removeprefix("secrets-")].user)
+        stated = built.get(container["image"]) or f"USER {container['user']}"
+        assert f"USER {user}:{user}" in stated
+
+
+def test_every_share_has_its_volume() -> None:
+    shared = {volume.split(":")[0] for volume in CONTAINERS["secrets"]["volumes"]} & set(FILE["volumes"])
+    assert shared == {"secrets", *(f"secrets-{name}" for name in GIVEN)}
+
+
+def test_a_laptop_with_6_gb_for_docker_has_room() -> None:
+    def mb(size: str) -> int:
+        return int(size[:-1]) * {"m": 1, "g": 1024}[size[-1]]
+
+    assert sum(mb(CONTAINERS[name]["mem_limit"]) for name in SERVICES) <= 6000
+    assert all("mem_limit" in container for container in CONTAINERS.values())
