@@ -93,6 +93,11 @@ class Settings:
         return f"{self.kafka_host}:{self.kafka_port}"
 
     @property
+    def superset(self) -> str:
+        """Where Superset is to be found in a browser, `http://host:port`."""
+        return f"http://{self.superset_host}:{self.superset_port}"
+
+    @property
     def events_topic(self) -> str:
         return f"{self.domain}.events"
 

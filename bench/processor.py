@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from contextlib import suppress
 
 import psutil
 
@@ -18,22 +18,15 @@ def _component(service: str, process: psutil.Process) -> str:
     return "spark JVM" if process.name() == "java" else "spark Python"
 
 
-def _processes(stack: Stack, services: Iterable[str]) -> Iterable[tuple[str, psutil.Process]]:
-    for service in services:
-        for process in stack.processes(service):
-            yield service, process
-
-
 def seconds(stack: Stack) -> dict[str, float]:
     """Component -> seconds of processor time so far, of its processes and of their children that have ended."""
     found: dict[str, float] = {}
-    for service, process in _processes(stack, SERVICES):
-        try:
-            times = process.cpu_times()
-            name = _component(service, process)
-        except psutil.NoSuchProcess:  # ended meanwhile: its parent's time has it from now on
-            continue
-        found[name] = found.get(name, 0.0) + times.user + times.system + times.children_user + times.children_system
+    for service in SERVICES:
+        for process in stack.processes(service):
+            with suppress(psutil.NoSuchProcess):  # ended meanwhile: its parent's time has it from now on
+                name, times = _component(service, process), process.cpu_times()
+                spent = times.user + times.system + times.children_user + times.children_system
+                found[name] = found.get(name, 0.0) + spent
     return found
 
 

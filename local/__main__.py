@@ -67,7 +67,7 @@ def start(settings: Settings, services: list[str]) -> None:
         stack.up(names)
     if "superset" in names:
         say()
-        say(f"  Dashboard  http://{settings.superset_host}:{settings.superset_port}/superset/dashboard/sales-live/")
+        say(f"  Dashboard  {settings.superset}/superset/dashboard/sales-live/")
         say(f"  User       {settings.superset_admin_user}")
         say(f"  Password   in {stack.password_path}")
         say()

@@ -169,21 +169,14 @@ class ComposeStack:
             if container["Service"] in SERVICES or container["State"] == "running"
         ]
         used = self._memory(container["ID"] for container in containers)
+        addresses = {"superset": self.settings.superset}
         rows = []
-        names = dict.fromkeys((*SERVICES, *sorted(container["Service"] for container in containers)))
-        for name in names:
-            mine = [container for container in containers if container["Service"] == name] or [None]
-            for container in mine:
-                rows.append(
-                    ServiceStatus(
-                        name,
-                        state(container) if container else "STOPPED",
-                        used.get(container["ID"], 0) if container else 0,
-                        f"http://{self.settings.superset_host}:{self.settings.superset_port}"
-                        if name == "superset"
-                        else "",
-                    )
-                )
+        for name in dict.fromkeys((*SERVICES, *sorted(container["Service"] for container in containers))):
+            address = addresses.get(name, "")
+            mine = [container for container in containers if container["Service"] == name]
+            rows += [ServiceStatus(name, state(one), used.get(one["ID"], 0), address) for one in mine]
+            if not mine:
+                rows.append(ServiceStatus(name, "STOPPED", 0, address))
         return rows
 
     def _memory(self, ids: Iterable[str]) -> dict[str, int]:

@@ -209,7 +209,7 @@ def superset(settings: Settings) -> Service:
             "superset.app:create_app()",
         ),
         environment=as_environment(settings),
-        address=f"http://{settings.superset_host}:{settings.superset_port}",
+        address=settings.superset,
         sources=("superset", "settings.py", "requirements/superset.txt"),
     )
 

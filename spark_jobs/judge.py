@@ -7,7 +7,7 @@ Judging depends on nothing but the record and the broker's time for it: a replay
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Annotated, Any, Literal
@@ -124,29 +124,31 @@ class Judge:
         kept: bool = True,
     ) -> None:
         self.contract = contract
-        self.derived = {array: dict(sums) for array, sums in (derived or {}).items()}
+        self.derived = {f.name: dict((derived or {}).get(f.name, {})) for f in contract.fields if f.type == "array"}
         self.fields = {field.name: field for field in contract.fields}
         self.decoder = msgspec.json.Decoder(_struct(contract.domain, contract.fields))
-        self.kept = tuple(e for e in contract.expectations if e.action == "keep" and kept)
-        self.strict = tuple(e for e in contract.expectations if e.action != "keep")
         self.columns = tuple(self.fields if columns is None else columns)
-        self._check_expectations()
-        named = {name for e in (*self.kept, *self.strict) for name in self._names(e)} | {"occurred_at", *self.columns}
-        arrays = [f for f in contract.fields if f.type == "array" and (f.name in named or f.name in self.derived)]
-        self.flat = [f for f in contract.fields if f.type != "array" and (f.name in named or _pattern(f))]
-        self.arrays = {
-            f.name: [item for item in f.items if f.name in named or _pattern(item) or item.name in self._summed(f.name)]
-            for f in arrays
-        }
-        self.named = named
+        self._check_patterns()
+        fails = {e: self._fails(e) for e in contract.expectations}
+        self._check_types()
+        self.kept = {e: failing for e, failing in fails.items() if e.action == "keep" and kept}
+        self.strict = {e: failing for e, failing in fails.items() if e.action != "keep"}
+        evaluated = (*self.kept.values(), *self.strict.values())
+        self.named = {"occurred_at", *self.columns, *(name for e in evaluated for name in e.meta.root_names())}
+        # What has a pattern is looked at in any case: the verdict must not depend on what a caller asks for.
+        self.flat = [f for f in contract.fields if f.type != "array" and (f.name in self.named or _pattern(f))]
+        self.arrays = {array: self._needed(self.fields[array]) for array in self.derived}
 
-    def _summed(self, array: str) -> set[str]:
-        """The fields of an array's objects that the columns derived from it are made of."""
-        return {name for sum_ in self.derived.get(array, {}).values() for name in sum_.meta.root_names()}
+    def _needed(self, array: Field) -> list[Field]:
+        """The fields of an array's objects that are returned, summed up or have a pattern."""
+        summed = {name for amount in self.derived[array.name].values() for name in amount.meta.root_names()}
+        return [f for f in array.items if array.name in self.named or f.name in summed or _pattern(f)]
 
-    def _names(self, expectation: Expectation) -> list[str]:
+    def _fails(self, expectation: Expectation) -> pl.Expr:
+        """Whether an event fails an expectation: where it is FALSE."""
         try:
-            names = pl.sql_expr(expectation.sql).meta.root_names()
+            met = pl.sql_expr(expectation.sql)
+            names = met.meta.root_names()
         except Exception as error:
             raise ContractError(
                 f"{self.contract.domain}: the expectation {expectation.name} is no SQL: {error}"
@@ -156,18 +158,19 @@ class Judge:
             raise ContractError(
                 f"{self.contract.domain}: the expectation {expectation.name} names unknown fields: {unknown}"
             )
-        return names
+        return (~met).fill_null(False)
 
-    def _check_expectations(self) -> None:
+    def _check_patterns(self) -> None:
         for field in (*self.contract.fields, *(item for f in self.contract.fields for item in f.items)):
             try:
                 pl.Series([""]).str.contains(_pattern(field) or "")
             except pl.exceptions.PolarsError as error:
                 raise ContractError(f"{self.contract.domain}: the pattern of {field.name}: {error}") from None
+
+    def _check_types(self) -> None:
         sums = {name: pl.Int64() for sums in self.derived.values() for name in sums}
         empty = pl.DataFrame(schema={f.name: polars_type(f) for f in self.fields.values()} | sums)
         for expectation in self.contract.expectations:
-            self._names(expectation)
             try:
                 kind = empty.select(pl.sql_expr(expectation.sql).alias("met"))["met"].dtype
             except pl.exceptions.PolarsError as error:
@@ -213,9 +216,8 @@ class Judge:
         appended_at = appended_at.cast(TIMESTAMP)
         frame, wrong = self._frame(events)
         frame = frame.with_columns(appended_at.gather(good).alias("appended_at"))
-        reasons = {row: ("schema", detail) for row, detail in wrong.items()}
-        reasons = {**self._untimely(frame), **reasons}
-        reasons |= self._broken(frame, reasons.keys(), lambda row: (good[row], values[good[row]]))
+        reasons = self._untimely(frame) | {row: ("schema", detail) for row, detail in wrong.items()}
+        reasons |= self._broken(frame, reasons.keys(), values, good)
         for row, reason in reasons.items():
             rejects[good[row]], details[good[row]] = reason
         frame = frame.select(*self.columns, self._failed())
@@ -241,10 +243,8 @@ class Judge:
             lines, wrong_lines = _columns([line for lines in lists for line in lines], items)
             for line, detail in wrong_lines.items():
                 wrong.setdefault(int(np.searchsorted(offsets, line, side="right")) - 1, f"{name}: {detail}")
-            sums = lines.with_columns(
-                amount.cast(pl.Int64()).alias(column) for column, amount in self.derived.get(name, {}).items()
-            )
-            frame = frame.with_columns(_sums(sums[column], offsets) for column in self.derived.get(name, {}))
+            amounts = lines.with_columns(amount.cast(pl.Int64()).alias(c) for c, amount in self.derived[name].items())
+            frame = frame.with_columns(_sums(amounts[column], offsets) for column in self.derived[name])
             if name in self.named:
                 frame = frame.with_columns(_folded(self.fields[name], lines, offsets))
         return frame, wrong
@@ -282,23 +282,23 @@ class Judge:
         }
 
     def _broken(
-        self, frame: pl.DataFrame, rejected: Container[int], place: Callable[[int], tuple[int, bytes | None]]
+        self, frame: pl.DataFrame, rejected: Container[int], values: Sequence[bytes | None], good: list[int]
     ) -> dict[int, tuple[str, str]]:
         """Row -> reason, for the events that fail an expectation they must meet; the contract's first one counts.
 
-        `rejected` are rows that are passed over; `place` gives a row's record: its index in the input and its bytes.
+        `rejected` are rows that are passed over; row n of the frame is the record `values[good[n]]`.
         """
+        failing = frame.select(fails.alias(e.name) for e, fails in self.strict.items())
         broken: dict[int, tuple[str, str]] = {}
         for expectation in self.strict:
-            for row in frame.select(_fails(expectation)).to_series().arg_true():
+            for row in failing[expectation.name].arg_true():
                 if row in rejected or row in broken:
                     continue
                 if expectation.action == "fail":
-                    index, value = place(row)
                     raise ContractViolation(
-                        index,
+                        good[row],
                         f"the expectation {expectation.name} ({expectation.sql}) fails, and its action is fail: "
-                        f"{(value or b'')[:1000]!r}",
+                        f"{(values[good[row]] or b'')[:1000]!r}",
                     )
                 broken[row] = f"expectation:{expectation.name}", f"{expectation.description}: {expectation.sql}"
         return broken
@@ -307,9 +307,5 @@ class Judge:
         """The names of the kept expectations that an event fails."""
         if not self.kept:
             return pl.lit([], dtype=pl.List(pl.String())).alias("failed")
-        names = [pl.when(_fails(e)).then(pl.lit(e.name)) for e in self.kept]
+        names = [pl.when(fails).then(pl.lit(e.name)) for e, fails in self.kept.items()]
         return pl.concat_list(names).list.drop_nulls().alias("failed")
-
-
-def _fails(expectation: Expectation) -> pl.Expr:
-    return (~pl.sql_expr(expectation.sql)).fill_null(False)

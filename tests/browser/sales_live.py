@@ -54,7 +54,7 @@ class SalesLive:
     def __init__(self, page: Page, settings: Settings) -> None:
         self.page = page
         self.settings = settings
-        self.address = f"http://{settings.superset_host}:{settings.superset_port}"
+        self.address = settings.superset
 
     def log_in(self) -> None:
         self.page.goto(f"{self.address}/login/")

@@ -32,9 +32,7 @@ def token(api: APIRequestContext, user: str, password: str) -> str | None:
 
 @pytest.fixture
 def anonymous(playwright: Playwright, live_settings: Settings) -> Iterator[APIRequestContext]:
-    context = playwright.request.new_context(
-        base_url=f"http://{live_settings.superset_host}:{live_settings.superset_port}"
-    )
+    context = playwright.request.new_context(base_url=live_settings.superset)
     yield context
     context.dispose()
 
@@ -44,7 +42,7 @@ def admin(playwright: Playwright, anonymous: APIRequestContext, live_settings: S
     """Requests as the admin, with the generated password."""
     access = token(anonymous, live_settings.superset_admin_user, live_settings.secret("superset_admin"))
     assert access, "the generated password is refused"
-    base = f"http://{live_settings.superset_host}:{live_settings.superset_port}"
+    base = live_settings.superset
     context = playwright.request.new_context(base_url=base, extra_http_headers={"Authorization": f"Bearer {access}"})
     csrf = context.get("/api/v1/security/csrf_token/").json()["result"]
     cookies = context.storage_state()

@@ -68,6 +68,12 @@ def test_columns_are_those_asked_for_and_the_verdict_is_the_same() -> None:
     assert few.equals(JUDGE.judge(records, appended(len(records))).select(few.columns))
 
 
+def test_ids_in_items_are_looked_at_even_where_nothing_asks_for_the_items() -> None:
+    judge = Judge(replace(CONTRACT, expectations=()), ["event_id"])
+    [bad] = [record(case) for case in CASES if case["name"] == "an item whose id is no UUID"]
+    assert judge.judge([bad], appended(1))["reject"].to_list() == ["schema"]
+
+
 @given(st.binary(max_size=300))
 def test_any_bytes_get_a_verdict(value: bytes) -> None:
     assert JUDGE.judge([value], appended(1))["reject"][0] is not None
