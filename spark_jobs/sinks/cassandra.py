@@ -21,8 +21,8 @@ from stores import cassandra
 from stores.outage import Outage
 
 SHARDS = 16
-ROWS_PER_BATCH = 100
-BYTES_PER_BATCH = 128 * 1024
+ROWS_PER_BATCH = 300
+BYTES_PER_BATCH = 256 * 1024
 BATCHES_IN_FLIGHT = 8
 BUSY_AT_MOST_S = 20.0
 BUSY_PAUSE_S = 0.01
