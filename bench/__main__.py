@@ -47,10 +47,12 @@ def fill(settings: Settings, events: int, rate: float) -> None:
 
 @dataclass(frozen=True)
 class Drained:
-    """Records that went through, the seconds it took, each component's processor seconds, memory at the end."""
+    """Records that went through, the seconds it took both queries and each, each component's processor seconds,
+    memory at the end."""
 
     records: int
     seconds: float
+    query_seconds: Mapping[str, float]
     processor_seconds: Mapping[str, float]
     memory_bytes: int
 
@@ -61,6 +63,8 @@ class Drained:
             [
                 f"end to end: {self.records} records in {self.seconds:.1f} s",
                 f"rate: {self.records / self.seconds:.0f} records/s",
+                *(f"{query} through after {seconds:.1f} s" for query, seconds in self.query_seconds.items()),
+                f"processor: {sum(self.processor_seconds.values()) / self.seconds:.2f} cores",
                 f"memory: {self.memory_bytes / 2**20:.0f} MB",
                 "",
                 "| component | CPU-seconds per million records |",
@@ -75,20 +79,31 @@ def drain(stack: Stack) -> Drained:
     """Waits until both queries are through."""
     ends = offsets_of(stack.settings.events_topic, stack.settings, end=True)
     begun: tuple[int, float, dict[str, float]] | None = None
+    through: dict[str, float] = {}
     deadline = time.monotonic() + DEADLINE_S
     with (
         cassandra.connected(stack.settings, "reader", stack.settings.domain) as session,
         mysql.connected(stack.settings, "reader", stack.settings.domain) as connection,
     ):
         while time.monotonic() < deadline:
-            archive, aggregate = progress.archived(session), progress.aggregated(connection)
-            left = max(archive.lag(ends), aggregate.lag(ends))
+            lags = {
+                "archive": progress.archived(session).lag(ends),
+                "aggregate": progress.aggregated(connection).lag(ends),
+            }
+            left = max(lags.values())
             if begun is None and left < (1 - WARM_UP) * sum(ends.values()):
                 begun = left, time.monotonic(), processor.seconds(stack)
+            if begun is not None:
+                through |= {
+                    query: time.monotonic() - begun[1]
+                    for query, lag in lags.items()
+                    if lag == 0 and query not in through
+                }
             if left == 0 and begun is not None:
                 records, since, before = begun
                 spent = {name: total - before.get(name, 0.0) for name, total in processor.seconds(stack).items()}
-                return Drained(records, time.monotonic() - since, spent, processor.memory_bytes(stack))
+                seconds = time.monotonic() - since
+                return Drained(records, seconds, through, spent, processor.memory_bytes(stack))
             time.sleep(LOOK_EVERY_S)
     raise TimeoutError(f"the pipeline was not through after {DEADLINE_S:.0f} s")
 
