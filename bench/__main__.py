@@ -110,10 +110,10 @@ def drain(stack: Stack) -> Drained:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--events", type=int, default=400_000)
+    parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--rate", type=float, default=10_000.0, help="events/s of the simulated shop")
     given = parser.parse_args()
-    with throwaway_stack(spark_max_offsets_per_trigger=50_000) as stack:
+    with throwaway_stack() as stack:
         fill(stack.settings, given.events, given.rate)
         stack.start("spark", wait=False)
         drained = drain(stack)

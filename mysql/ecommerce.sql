@@ -70,7 +70,9 @@ CREATE TABLE IF NOT EXISTS sessions (
   orders            BIGINT NOT NULL,
   order_cents       BIGINT NOT NULL,
   refund_cents      BIGINT NOT NULL,
+  -- Nearly every event moves last_seen, and an index on it was a third of the work of merging a session.
+  seen_slot         INT AS (TO_SECONDS(last_seen) DIV 300) VIRTUAL COMMENT 'five minutes in which last_seen lies',
   PRIMARY KEY (session_id),
   KEY by_first_seen (first_seen),
-  KEY by_last_seen (last_seen)
+  KEY by_seen_slot (seen_slot)
 );

@@ -13,14 +13,16 @@ JOIN (VALUES ROW(0, '1 Visit'), ROW(1, '2 Item viewed'), ROW(2, '3 Added to cart
 CREATE OR REPLACE SQL SECURITY INVOKER VIEW active_shoppers AS
 SELECT last_seen, country, device, source
 FROM sessions
-WHERE last_seen >= UTC_TIMESTAMP(3) - INTERVAL 5 MINUTE;
+WHERE last_seen >= UTC_TIMESTAMP(3) - INTERVAL 5 MINUTE
+  AND seen_slot >= TO_SECONDS(UTC_TIMESTAMP(3) - INTERVAL 5 MINUTE) DIV 300;
 
 -- How old the data is: the age of the newest event, or of the last commit where that is older (a sender's clock may
 -- run ahead, a commit's can't).
 CREATE OR REPLACE SQL SECURITY INVOKER VIEW freshness AS
 SELECT newest_event, last_commit,
        TIMESTAMPDIFF(MICROSECOND, LEAST(newest_event, last_commit), UTC_TIMESTAMP(3)) / 1000000 AS age_seconds
-FROM (SELECT (SELECT MAX(last_seen) FROM sessions) AS newest_event,
+FROM (SELECT (SELECT MAX(last_seen) FROM sessions
+              WHERE seen_slot = (SELECT MAX(seen_slot) FROM sessions)) AS newest_event,
              (SELECT MAX(committed_at) FROM batches) AS last_commit) AS latest;
 
 -- From when on every minute is whole. Late events reach further back, but only a few of each minute.

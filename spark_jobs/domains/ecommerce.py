@@ -172,7 +172,7 @@ def items_by_minute(events: pl.DataFrame) -> pl.DataFrame:
     minimum=("first_seen",),
     maximum=("last_seen", "known_user", "furthest_step"),
     first=dict.fromkeys(SHOPPED_BY, "first_seen"),
-    expires_by="last_seen",
+    expires_by="first_seen",
 )
 def sessions(events: pl.DataFrame) -> pl.DataFrame:
     seen = pl.col("occurred_at").dt.replace_time_zone(None).dt.truncate("1ms")

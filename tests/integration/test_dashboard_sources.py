@@ -44,7 +44,8 @@ def cursor(stack: Stack) -> Iterator[Any]:
 def insert(cursor: Any, table: str, **values: object) -> None:
     """A row with the given values, and 0 or '' in the columns that are not named."""
     cursor.execute(f"SHOW COLUMNS FROM {table}")
-    empty = {name: "" if "char" in str(kind) else 0 for name, kind, *_ in cursor.fetchall()}
+    columns = [(name, kind) for name, kind, *_, extra in cursor.fetchall() if "GENERATED" not in extra]
+    empty = {name: "" if "char" in str(kind) else 0 for name, kind in columns}
     row = empty | values
     cursor.execute(
         f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join(['%s'] * len(row))})", tuple(row.values())
