@@ -63,12 +63,18 @@ preflight: ## Look for what is missing on this machine; as root, install missing
 # $(call stage,name,command): runs the command and says how long it took
 stage = @printf '\n== %s\n' '$(1)'; TIMEFORMAT='== $(1): %1lR'; time { $(2); }
 
+# Two files at a time, each worker with servers of its own.
+SIDE_BY_SIDE := --numprocesses 2 --dist loadfile --no-loadscope-reorder
+LONGEST_FIRST := tests/integration/test_exactness.py tests/integration
+
 .PHONY: test
+# Servers live for minutes here: Java's second compiler would take more time than it saves.
+test: export JAVA_TOOL_OPTIONS := -XX:TieredStopAtLevel=1
 test: ## Lint, unit tests, integration and browser tests on real services of their own
 	$(call stage,install,$(LOCAL) preflight --for-tests && $(LOCAL) install --all)
 	$(call stage,lint,$(MAKE) lint)
-	$(call stage,unit,$(TEST) -m pytest -q -m 'not integration and not browser and not compose')
-	$(call stage,integration,$(TEST) -m pytest -q -m 'integration and not browser')
+	$(call stage,unit,$(TEST) -m pytest -q $(SIDE_BY_SIDE) tests/unit)
+	$(call stage,integration,$(TEST) -m pytest -q $(SIDE_BY_SIDE) $(LONGEST_FIRST))
 	$(call stage,browser,$(TEST) -m pytest -q -m browser)
 
 .PHONY: test-compose

@@ -174,12 +174,21 @@ def mysql(settings: Settings) -> Service:
     )
 
 
+PROGRAMS = ("spark", "producer", "superset")
+
+
+def _settings_for(program: str, settings: Settings) -> dict[str, str]:
+    """All settings but the other programs' own, so that a change of one of those restarts no more than it must."""
+    others = tuple(f"{name.upper()}_" for name in PROGRAMS if name != program)
+    return {name: value for name, value in as_environment(settings).items() if not name.startswith(others)}
+
+
 def spark(settings: Settings) -> Service:
     return Service(
         name="spark",
         command=(sys.executable, "-m", "spark_jobs"),
         environment={
-            **as_environment(settings),
+            **_settings_for("spark", settings),
             "JAVA_HOME": str(_java_home()),
             "PYSPARK_PYTHON": sys.executable,  # else the workers start the system's Python
         },
@@ -193,7 +202,7 @@ def producer(settings: Settings) -> Service:
     return Service(
         name="producer",
         command=(sys.executable, "-m", "producer"),
-        environment=as_environment(settings),
+        environment=_settings_for("producer", settings),
         sources=("producer", "contracts", "settings.py", "requirements/pipeline.txt"),
         final_exit_codes=(0, REFUSED),
     )
@@ -208,7 +217,7 @@ def superset(settings: Settings) -> Service:
             str(ROOT / "superset/gunicorn.conf.py"),
             "superset.app:create_app()",
         ),
-        environment=as_environment(settings),
+        environment=_settings_for("superset", settings),
         address=settings.superset,
         sources=("superset", "settings.py", "requirements/superset.txt"),
     )

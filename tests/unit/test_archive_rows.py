@@ -70,12 +70,12 @@ def test_the_insert_names_columns_that_the_schema_has() -> None:
 
 
 def test_batches_are_bounded() -> None:
-    many = {(b"p",): [(b"key", b"x")] * 250, (b"q",): [(b"key", b"x" * 100_000)] * 3}
-    assert sorted(len(batch) for batch in sink.batches(b"", many)) == [1, 1, 1, 50, 100, 100]
+    many = {(b"p",): [(b"key", b"x")] * 650, (b"q",): [(b"key", b"x" * 150_000)] * 3}
+    assert sorted(len(batch) for batch in sink.batches(b"", many)) == [1, 1, 1, 50, 300, 300]
 
 
 def test_partitions_take_turns() -> None:
-    two = {(b"p",): [(b"key", b"x")] * 250, (b"q",): [(b"key", b"x")] * 150}
+    two = {(b"p",): [(b"key", b"x")] * 650, (b"q",): [(b"key", b"x")] * 350}
     assert [batch.routing_key for batch in sink.batches(b"", two)] == [b"p", b"q", b"p", b"q", b"p"]
 
 

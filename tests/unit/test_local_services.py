@@ -18,3 +18,10 @@ def test_a_cluster_id_that_begins_with_a_hyphen_is_not_taken_for_an_option(
     monkeypatch.setattr(services.uuid, "uuid4", lambda: uuid.UUID(bytes=b"\xfb" * 16))
     services.kafka(Settings(state_dir=str(tmp_path))).prepare()
     assert "--cluster-id=-_v7-_v7-_v7-_v7-_v7-w" in commands[0]
+
+
+def test_a_program_is_not_told_other_programs_settings() -> None:
+    for program in services.PROGRAMS:
+        told = getattr(services, program)(Settings()).environment
+        assert {name.split("_")[0].lower() for name in told} & set(services.PROGRAMS) == {program}
+        assert {"KAFKA_PORT", "MYSQL_PORT", "STATE_DIR"} <= told.keys()
