@@ -1,4 +1,4 @@
-# The front door. Settings (.env.example lists them) may be given here too: make up PRODUCER_RATE=500
+# The front door. Settings (.env.example lists them) may be given here too: make up PRODUCER_RATE=300
 SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 LOCAL := $(PYTHON) -m local

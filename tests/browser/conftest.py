@@ -74,9 +74,8 @@ def run(command: str, environment: dict[str, str]) -> str:
 
 
 @pytest.fixture(scope="package")
-def live_settings(readme: Followed, environment: dict[str, str]) -> Settings:
-    """Settings of a stack that has some minutes of history, and whose producer goes on at its usual rate."""
-    run("make up", environment)
+def live_settings(readme: Followed) -> Settings:
+    """Settings of a stack that has some minutes of history, and whose producer goes on."""
     return readme.settings
 
 
