@@ -44,8 +44,8 @@ def test_merging_in_mysql_is_merging_in_the_driver(stack: Stack, batches: list[l
     frames = [pl.DataFrame(batch, schema=SCHEMA) for batch in batches]
     with mysql.connected(stack.settings, "root", stack.settings.domain) as connection:
         with mysql.transaction(connection) as cursor:
-            cursor.execute(f"DROP TABLE IF EXISTS {BESIDE}")
-            cursor.execute(f"CREATE TABLE {BESIDE} LIKE sessions")
+            cursor.execute(f"CREATE TABLE IF NOT EXISTS {BESIDE} LIKE sessions")
+            cursor.execute(f"DELETE FROM {BESIDE}")
             for frame in frames:
                 merge_rows(cursor, SESSIONS, combine(SESSIONS, frame), into=BESIDE)
         found = mysql.query(connection, f"SELECT {', '.join(SESSIONS.columns)} FROM {BESIDE} ORDER BY session_id")

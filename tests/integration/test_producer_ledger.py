@@ -31,6 +31,7 @@ pytestmark = pytest.mark.integration
 
 PARTITIONS = 4
 FAULTS = ("--duplicates", "0.05", "--late", "0.05", "--malformed", "0.05")
+FEW = ("--unpaced", "--events", "100", "--rate", "20")  # at a low rate there is little to simulate before the start
 
 
 @pytest.fixture
@@ -191,7 +192,7 @@ def test_half_a_batch_counts_as_half(settings, start):
     for record in records[:330]:
         broker.send(settings.events_topic, record.value, record.key, partition=0)
     broker.close()
-    assert start("--unpaced", "--events", "100", "--start", an_hour_ago()).wait()[0] == 0
+    assert start(*FEW, "--start", an_hour_ago()).wait()[0] == 0
     assert check(settings).acknowledged > 330
 
 
@@ -229,7 +230,7 @@ def test_what_a_producer_gave_up_is_settled_by_the_next(settings, start, stack):
     assert code == 1, log
     assert "has not acknowledged" in log
     assert Ledger.read(settings.ledger_path).unsettled == 1
-    assert start("--unpaced", "--events", "100", "--start", an_hour_ago()).wait()[0] == 0  # waits for Kafka
+    assert start(*FEW, "--start", an_hour_ago()).wait()[0] == 0  # waits for Kafka
     check(settings)
 
 
@@ -242,12 +243,12 @@ def test_a_second_producer_is_refused(settings, start):
 
 
 def test_another_topic_than_the_ledgers_is_refused(settings, start):
-    assert start("--unpaced", "--events", "50", "--start", an_hour_ago()).wait()[0] == 0
+    assert start(*FEW, "--start", an_hour_ago()).wait()[0] == 0
     admin = KafkaAdminClient(bootstrap_servers=settings.kafka)
     admin.delete_topics([settings.events_topic])
     wait_for("the topic is gone", lambda: settings.events_topic not in admin.list_topics())
     admin.create_topics([NewTopic(settings.events_topic, PARTITIONS, 1)])
     admin.close()
-    code, log = start("--unpaced", "--events", "50", "--start", an_hour_ago()).wait()
+    code, log = start(*FEW, "--start", an_hour_ago()).wait()
     assert code == 78
     assert "another topic" in log
