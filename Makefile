@@ -6,6 +6,8 @@ TEST := .local/install/venv-test/bin/python
 SERVICES ?=
 S ?=
 ARGS ?=
+TO ?=
+FROM ?=
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
@@ -50,13 +52,29 @@ verify: ## Prove that ledger, Cassandra and MySQL agree, to the cent
 events: ## Read raw events back from Cassandra: make events ARGS=--help
 	@$(LOCAL) events $(ARGS)
 
+.PHONY: incident
+incident: ## Let payments of one country fail: make incident ARGS="--country BR --minutes 10", or ARGS=--stop
+	@$(LOCAL) incident $(ARGS)
+
 .PHONY: rebuild
 rebuild: ## Recompute MySQL from Cassandra
 	@$(LOCAL) rebuild $(ARGS)
 
+.PHONY: replay
+replay: ## Judge dead letters anew, after the contract or the code was mended: good ones count, once
+	@$(LOCAL) replay
+
+.PHONY: backup
+backup: ## Stop for a minute and copy all data as of one moment: make backup TO=/mnt/backups/monday
+	@$(LOCAL) backup $(TO)
+
+.PHONY: restore
+restore: ## Put a backup's data in the place of the stack's: make restore FROM=/mnt/backups/monday
+	@$(LOCAL) restore $(or $(FROM),$(error say from where: make restore FROM=.local/backups/...))
+
 .PHONY: preflight
 preflight: ## Look for what is missing on this machine; as root, install missing system packages
-	@$(LOCAL) preflight
+	@$(LOCAL) preflight $(ARGS)
 
 ##@ Develop
 
@@ -75,6 +93,8 @@ test: ## Lint, unit tests, integration and browser tests on real services of the
 	$(call stage,lint,$(MAKE) lint)
 	$(call stage,unit,$(TEST) -m pytest -q $(SIDE_BY_SIDE) tests/unit)
 	$(call stage,integration,$(TEST) -m pytest -q $(SIDE_BY_SIDE) $(LONGEST_FIRST))
+	$(call stage,chaos,$(TEST) -m chaos $(SHORT_CHAOS))
+	$(call stage,bench,env -u JAVA_TOOL_OPTIONS $(TEST) -m bench --quick)
 	$(call stage,browser,$(TEST) -m pytest -q -m browser)
 
 .PHONY: test-compose
@@ -84,12 +104,36 @@ test-compose: ## Build the images, and test the stack in containers of its own
 	$(call stage,compose,$(TEST) -m pytest -q -m compose)
 	$(call stage,servers in containers,RUNTIME=compose $(TEST) -m pytest -q tests/integration/test_stores.py)
 
+.PHONY: test-month
+test-month: ## Measure the dashboards with thirty days of history, on a stack of its own
+	$(call stage,install,$(LOCAL) preflight --for-tests && $(LOCAL) install --all)
+	$(call stage,month,$(TEST) -m pytest -q -m month --log-cli-level=INFO)
+
+# Six of the faults, in the order of this seed.
+SHORT_CHAOS := --faults 6 --rounds 1 --events 0 --rate 500 --seed 4
+
+.PHONY: chaos
+chaos: ## Let 100 real faults happen while a shop sends 5 million events, and prove after each that all is exact
+	$(call stage,install,$(LOCAL) preflight --for-chaos && $(LOCAL) install --all)
+	$(call stage,chaos,$(TEST) -m chaos $(ARGS))
+
+.PHONY: fuzz
+fuzz: ## Judge a million damaged records
+	@$(LOCAL) install venv-test
+	@$(TEST) -m chaos.fuzz $(ARGS)
+
 .PHONY: lint
-lint: ## Check style, format, Dockerfiles and docker-compose.yml
+lint: ## Check style, format, security, Dockerfiles and docker-compose.yml
 	@$(TEST) -m ruff check .
 	@$(TEST) -m ruff format --check .
+	@$(TEST) -m bandit --quiet --recursive --configfile pyproject.toml .
 	@$(dir $(TEST))hadolint */Dockerfile
 	@$(dir $(TEST))compose-lint check --quiet --fail-on low --skip-suppressed docker-compose.yml
+
+.PHONY: audit-dependencies
+audit-dependencies: ## Look up what is locked among the known vulnerabilities (needs PyPI itself, not a mirror)
+	@$(LOCAL) install venv-test
+	@$(TEST) -m local.vulnerabilities $(ARGS)
 
 .PHONY: format
 format: ## Mend style and format
@@ -97,14 +141,24 @@ format: ## Mend style and format
 	@$(TEST) -m ruff format .
 
 .PHONY: bench
-bench: ## Measure events a second end to end, on a stack of its own
-	@$(LOCAL) install venv-test
+bench: ## Measure rates, costs and latencies beside what people write first, on stacks of their own
+	@$(LOCAL) install --all
 	@$(TEST) -m bench $(ARGS)
 
-.PHONY: screenshots
-screenshots: ## Take the README's picture of the running dashboard
+.PHONY: bench-settings
+bench-settings: ## Measure what other values of the settings would give, on stacks of their own
 	@$(LOCAL) install venv-test
-	@$(TEST) -m tests.browser.screenshot
+	@$(TEST) -m bench.sweep $(ARGS)
+
+.PHONY: soak
+soak: ## Watch memory, disk and latency of a busy shop for an hour, on a stack of its own
+	@$(LOCAL) install venv-test
+	@$(TEST) -m bench.soak $(ARGS)
+
+.PHONY: screenshots
+screenshots: ## Take the pictures of the dashboards for the docs, of a seeded shop on a stack of its own
+	@$(LOCAL) install venv-test
+	@$(TEST) -m tests.browser.screenshots $(ARGS)
 
 .PHONY: lock
 lock: ## Resolve requirements/*.in anew into hashed locks
@@ -113,4 +167,4 @@ lock: ## Resolve requirements/*.in anew into hashed locks
 .PHONY: help
 help: ## This list
 	@awk -F ':.*## ' '/^##@/ { printf "\n%s\n", substr($$0, 5) } \
-	  /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	  /^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))

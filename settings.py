@@ -65,12 +65,21 @@ class Settings:
     superset_host: str = "127.0.0.1"
     superset_port: int = 8088
     superset_admin_user: str = "admin"
+    superset_url: str = ""
+    superset_public: bool = False
+    superset_embed_origins: str = ""
+
+    alert_webhook_url: str = ""
+    alert_no_order_minutes: int = 10
+    alert_reject_rate: float = 0.05
+    alert_data_age_seconds: int = 120
+    alert_repeat_minutes: int = 30
 
     producer_rate: float = 200.0
     producer_duplicates: float = 0.01
     producer_late: float = 0.02
     producer_malformed: float = 0.002
-    producer_backfill_minutes: int = 15
+    producer_backfill_minutes: int = 45
 
     spark_master: str = "local"
     spark_driver_memory: str = "1g"
@@ -124,6 +133,10 @@ class Settings:
             raise SettingError(f"the secret {name!r} is missing in {self.secrets_dir}: run 'make up' once") from None
 
 
+ADDRESS = r"https?://[^\s/\"?#]+[^\s\"]*"
+ADDRESS_OR_NONE = (lambda v: re.fullmatch(rf"({ADDRESS})?", v) is not None, "empty, or http(s)://host...")
+ORIGIN = r"https?://[\w.-]+(:\d+)?"
+
 ALLOWED: dict[str, tuple[Any, str]] = {
     "runtime": (lambda v: v in ("auto", "compose", "native"), "auto, compose or native"),
     "kafka_partitions": (lambda v: 1 <= v <= 1024, "1 to 1024"),
@@ -139,19 +152,36 @@ ALLOWED: dict[str, tuple[Any, str]] = {
     "spark_aggregate_trigger_ms": (lambda v: 0 <= v <= 60_000, "0 to 60000"),
     "spark_archive_trigger_ms": (lambda v: 0 <= v <= 60_000, "0 to 60000"),
     "spark_max_offsets_per_trigger": (lambda v: v >= 1000, "at least 1000"),
+    "superset_url": ADDRESS_OR_NONE,
+    "superset_embed_origins": (
+        lambda v: all(re.fullmatch(ORIGIN, origin) for origin in v.split()),
+        "empty, or origins like https://www.example.com, separated by spaces",
+    ),
+    "alert_webhook_url": ADDRESS_OR_NONE,
+    "alert_no_order_minutes": (lambda v: 1 <= v <= 1440, "1 to 1440"),
+    "alert_reject_rate": (lambda v: 0 <= v < 1, "0 to less than 1"),
+    "alert_data_age_seconds": (lambda v: 10 <= v <= 86_400, "10 to 86400"),
+    "alert_repeat_minutes": (lambda v: 0 <= v <= 1440, "0 to 1440"),
     "mysql_retention_days": (lambda v: v >= 1, "at least 1"),
     "cassandra_ttl_days": (lambda v: v >= 1, "at least 1"),
     "kafka_retention_hours": (lambda v: v >= 1, "at least 1"),
 }
 
 
+KINDS: dict[str, tuple[Any, str]] = {
+    "str": (str, "a text"),
+    "int": (int, "an integer"),
+    "float": (float, "a number"),
+    "bool": (lambda text: {"true": True, "false": False}[text.lower()], "true or false"),
+}
+"""Type of a setting -> how it is read, and what it is called."""
+
+
 def _parse(name: str, kind: str, text: str) -> Any:
     try:
-        value = {"int": int, "float": float, "str": str}[kind](text)
-    except ValueError:
-        raise SettingError(
-            f"{name.upper()}={text!r} is not {'a number' if kind == 'float' else 'an integer'}"
-        ) from None
+        value = KINDS[kind][0](text)
+    except (ValueError, KeyError):
+        raise SettingError(f"{name.upper()}={text!r} is not {KINDS[kind][1]}") from None
     allowed = ALLOWED.get(name)
     if name.endswith("_port"):
         allowed = (lambda v: 1 <= v <= 65535, "a port, 1 to 65535")
@@ -182,7 +212,8 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
 
 def as_environment(settings: Settings) -> dict[str, str]:
     """The environment variables that make `load` return these settings in another process."""
-    return {f.name.upper(): str(getattr(settings, f.name)) for f in fields(Settings)}
+    values = {f.name.upper(): getattr(settings, f.name) for f in fields(Settings)}
+    return {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in values.items()}
 
 
 def generate_secrets(settings: Settings) -> list[str]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
-from datetime import UTC, datetime
-from uuid import UUID
 
+import contracts
 import settings as settings_module
 from audit import figures, raw_events
 from audit.verify import DEADLINE_S, NotCaughtUp, verify
@@ -17,14 +17,19 @@ from stores.outage import Outage
 
 log = logging.getLogger("audit")
 
+EXPECTED = (
+    Outage,
+    NotCaughtUp,
+    LedgerError,
+    raw_events.BadQuestion,
+    raw_events.UnknownSession,
+    contracts.ContractError,
+    settings_module.SettingError,
+)
+"""Errors whose message says it all."""
 
-def minute(text: str) -> datetime:
-    """A time; UTC where it says no zone."""
-    time = datetime.fromisoformat(text)
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
-
-def parse() -> argparse.Namespace:
+def parse(contract: contracts.Contract) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m audit", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     verifying = commands.add_parser("verify", help="compare ledger, Cassandra, MySQL and dead letter")
@@ -32,13 +37,15 @@ def parse() -> argparse.Namespace:
     commands.add_parser("status", help="the pipeline's figures")
     events = commands.add_parser("events", help="raw events as JSON lines")
     which = events.add_mutually_exclusive_group(required=True)
-    which.add_argument("--minute", type=minute, help="when they occurred, 2026-11-22T11:20 (UTC)")
-    which.add_argument("--session", type=UUID, help="session_id")
-    which.add_argument("--order", type=UUID, help="transaction_id")
+    for key, (_, meaning) in raw_events.KEYS.items():
+        which.add_argument(f"--{key}", default="", help=meaning)
+    for dimension in contract.dimensions:
+        option = f"--{dimension.name.replace('_', '-')}"
+        events.add_argument(option, default="", help=f"only those with it: {dimension.field.description}")
     return parser.parse_args()
 
 
-def run(options: argparse.Namespace, settings: Settings) -> int:
+def run(options: argparse.Namespace, settings: Settings, contract: contracts.Contract) -> int:
     if options.command == "verify":
         verdict = verify(settings, options.deadline_s)
         for difference in verdict.differences:
@@ -48,14 +55,9 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     if options.command == "status":
         print(figures.table(figures.read(settings)))  # noqa: T201
         return 0
-    if options.minute:
-        found = raw_events.of_minute(settings, options.minute)
-    elif options.session:
-        found = raw_events.of_session(settings, options.session)
-    else:
-        found = raw_events.of_order(settings, options.order)
-    for payload in found:
-        print(payload)  # noqa: T201
+    given = {name: text for name, text in vars(options).items() if name != "command"}
+    for event in raw_events.find(settings, raw_events.question(given, contract)):
+        print(event.payload)  # noqa: T201
     return 0
 
 
@@ -63,10 +65,14 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     for noisy in ("kafka", "cassandra", "mysql"):
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
-    options = parse()
     try:
-        return run(options, settings_module.load())
-    except (Outage, NotCaughtUp, raw_events.UnknownSession, LedgerError, settings_module.SettingError) as error:
+        settings = settings_module.load()
+        contract = contracts.load(settings.domain)
+        return run(parse(contract), settings, contract)
+    except BrokenPipeError:  # whoever read has had enough, as `head` has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except EXPECTED as error:
         log.error("%s", error)
         return 1
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaConsumer
+from mysql.connector.abstracts import MySQLConnectionAbstract
 
 from audit import progress
 from producer.ledger import Ledger
 from settings import Settings
 from spark_jobs.checkpoint import Offsets
+from spark_jobs.lag import appended_ms, waiting
+from spark_jobs.replay import outcomes
 from spark_jobs.source import offsets_of
 from stores import cassandra, mysql
 from stores.kafka import outages
 
 LATENCY_OVER = timedelta(minutes=5)
-FETCH_TIMEOUT_MS = 3000
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Figures:
     aggregated: int
     duplicates: int
     rejected: int
+    replayed: int
     archive_lag: int
     archive_lag_s: float
     aggregate_lag: int
@@ -45,25 +48,34 @@ def read(settings: Settings) -> Figures:
         mysql.connected(settings, "reader", settings.domain) as connection,
     ):
         archive, aggregate = progress.archived(session), progress.aggregated(connection)
+        replayed = len(outcomes(session))
         ends = offsets_of(settings.events_topic, settings, end=True)
-        since = (datetime.now(UTC) - LATENCY_OVER).replace(tzinfo=None)
-        latencies = mysql.query(
-            connection,
-            "SELECT latency_ms, SUM(events) FROM latency_by_minute WHERE minute >= %s GROUP BY latency_ms ORDER BY 1",
-            (since,),
-        )
+        latency_p95_ms = percentile(latencies(connection, LATENCY_OVER), 0.95)
     return Figures(
         acknowledged=ledger.acknowledged if ledger else 0,
-        archived=archive.records - archive.rejected,
+        archived=archive.records - archive.rejected + replayed,
         aggregated=aggregate.aggregated or 0,
         duplicates=aggregate.duplicates or 0,
         rejected=aggregate.rejected,
+        replayed=replayed,
         archive_lag=archive.lag(ends),
         archive_lag_s=oldest_s(settings, archive.offsets, ends),
         aggregate_lag=aggregate.lag(ends),
         aggregate_lag_s=oldest_s(settings, aggregate.offsets, ends),
-        latency_p95_ms=percentile([(int(ms), int(n)) for ms, n in latencies], 0.95),
+        latency_p95_ms=latency_p95_ms,
     )
+
+
+def latencies(connection: MySQLConnectionAbstract, over: timedelta) -> list[tuple[int, int]]:
+    """Latency from the broker to the commit in MySQL, lately: buckets (upper bound in ms, events), ascending."""
+    since = (datetime.now(UTC) - over).replace(tzinfo=None)
+    rows = mysql.query(
+        connection,
+        "SELECT latency_ms, SUM(events) FROM latency_by_minute WHERE minute >= %s AND since = 'appended' "
+        "GROUP BY latency_ms ORDER BY latency_ms",
+        (since,),
+    )
+    return [(int(latency_ms), int(events)) for latency_ms, events in rows]
 
 
 def percentile(histogram: list[tuple[int, int]], share: float) -> int | None:
@@ -78,24 +90,17 @@ def percentile(histogram: list[tuple[int, int]], share: float) -> int | None:
 
 def oldest_s(settings: Settings, offsets: Offsets, ends: Offsets) -> float:
     """The age in seconds of the oldest record that is waiting; 0 when none is. Raises Outage."""
-    waiting = {
-        TopicPartition(settings.events_topic, partition): offsets.get(partition, 0)
-        for partition, end in ends.items()
-        if end > offsets.get(partition, 0)
-    }
-    if not waiting:
+    oldest = waiting(offsets, ends)
+    if not oldest:
         return 0.0
     with outages():
         consumer = KafkaConsumer(bootstrap_servers=settings.kafka, enable_auto_commit=False)
         try:
-            consumer.assign(list(waiting))
-            for partition, offset in waiting.items():
-                consumer.seek(partition, offset)
-            fetched = consumer.poll(timeout_ms=FETCH_TIMEOUT_MS, max_records=len(waiting))
+            appended = [appended_ms(consumer, settings.events_topic, p, offset) for p, offset in oldest.items()]
         finally:
             consumer.close()
-    times = [record.timestamp / 1000 for records in fetched.values() for record in records[:1]]
-    return max((datetime.now(UTC).timestamp() - time for time in times), default=0.0)
+    now_ms = datetime.now(UTC).timestamp() * 1000
+    return max((now_ms - ms for ms in appended if ms is not None), default=0.0) / 1000
 
 
 def table(figures: Figures) -> str:
@@ -107,7 +112,8 @@ def table(figures: Figures) -> str:
             f"archived      {figures.archived:>13,}  events in Cassandra, duplicates written over each other",
             f"aggregated    {figures.aggregated:>13,}  events in MySQL",
             f"duplicates    {figures.duplicates:>13,}  dropped",
-            f"rejected      {figures.rejected:>13,}  in the dead letter",
+            f"rejected      {figures.rejected:>13,}  in the dead letter, open",
+            f"replayed      {figures.replayed:>13,}  dead letters that were judged good later",
             f"archive lag   {figures.archive_lag:>13,}  records wait, the oldest for {figures.archive_lag_s:.1f} s",
             f"aggregate lag {figures.aggregate_lag:>13,}  records wait, the oldest for {figures.aggregate_lag_s:.1f} s",
             f"latency p95   {latency:>13}  from the broker to MySQL, over the last 5 minutes",

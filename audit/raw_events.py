@@ -1,53 +1,172 @@
-"""The raw events behind a number: those of a minute, a session or an order, out of Cassandra."""
+"""The raw events behind a number: those of a minute, a session or an order, out of Cassandra.
+
+`make events` and Superset's page of raw events ask the same questions in the same words.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from cassandra.concurrent import execute_concurrent_with_args
 
+from contracts import Contract, Dimension
 from settings import Settings
-from spark_jobs.sinks.cassandra import SHARDS, shard
 from stores import cassandra, mysql
 
 MINUTE = timedelta(minutes=1)
+ROWS_PER_PAGE = 1000  # so that the busiest minute never lies in memory as a whole
+
+
+class BadQuestion(ValueError):  # noqa: N818 - it says what happened
+    """What is asked for can't be understood; the message says what to write."""
 
 
 class UnknownSession(LookupError):  # noqa: N818 - it says what happened
     """MySQL has no such session (any more)."""
 
 
-def of_minute(settings: Settings, minute: datetime) -> Iterator[str]:
-    """Payloads of the events that occurred in a minute (UTC), by session and time. Raises Outage."""
-    keys = [(minute.replace(second=0, microsecond=0), number) for number in range(SHARDS)]
-    yield from _read(settings, "SELECT payload FROM events WHERE minute = ? AND shard = ?", keys)
+class Event(NamedTuple):
+    """`occurred_at` in UTC, to the millisecond; `payload` as received."""
+
+    occurred_at: datetime
+    payload: str
 
 
-def of_session(settings: Settings, session_id: UUID) -> Iterator[str]:
-    """Payloads of a session's events, by time. Its minutes come from MySQL. Raises UnknownSession, Outage."""
+@dataclass(frozen=True)
+class Question:
+    """Which events: those of `value`, which is a minute (UTC), or the id of a session or an order, as `key` says.
+
+    Of these only such as have, of each dimension, the value in `where`.
+    """
+
+    key: str
+    value: Any
+    where: Mapping[Dimension, str]
+
+
+def _minute(text: str) -> datetime:
+    time = datetime.fromisoformat(text)
+    time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    return time.replace(second=0, microsecond=0)
+
+
+KEYS = {
+    "minute": (_minute, "a time such as 2026-11-22T11:20, in UTC where it names no zone"),
+    "session": (UUID, "a session_id, which is a UUID"),
+    "order": (UUID, "a transaction_id, which is a UUID"),
+}
+"""What events are found by: how it is read, and what it is."""
+
+
+def question(parameters: Mapping[str, str], contract: Contract) -> Question:
+    """The question that is put by one of KEYS and any of the contract's dimensions; empty ones don't count.
+
+    Raises BadQuestion.
+    """
+    given = {name: text.strip() for name, text in parameters.items() if text.strip()}
+    dimensions = {dimension.name: dimension for dimension in contract.dimensions}
+    if unknown := sorted(given.keys() - KEYS.keys() - dimensions.keys()):
+        raise BadQuestion(f"There is no {', '.join(unknown)}; there are: {', '.join((*KEYS, *dimensions))}.")
+    keys = [key for key in KEYS if key in given]
+    if len(keys) != 1:
+        raise BadQuestion(f"Name one of {', '.join(KEYS)}, not {' and '.join(keys) or 'none'}.")
+    [key] = keys
+    read, meaning = KEYS[key]
+    try:
+        value = read(given[key])
+    except (ValueError, OverflowError):
+        raise BadQuestion(f"The {key} can't be {given[key]!r}; it is {meaning}.") from None
+    where = {dimension: given[name] for name, dimension in dimensions.items() if name in given}
+    for dimension, wanted in where.items():
+        _check(dimension, wanted)
+    return Question(key, value, where)
+
+
+def _check(dimension: Dimension, wanted: str) -> None:
+    field = dimension.field
+    if wanted == dimension.absent:
+        return
+    if field.allowed and wanted not in field.allowed:
+        raise BadQuestion(f"No {dimension.name} is {wanted!r}; there are: {', '.join(field.allowed)}.")
+    if field.pattern and not re.search(field.pattern, wanted):
+        raise BadQuestion(f"No {dimension.name} is {wanted!r}: it is {field.description}, {field.pattern}.")
+
+
+def find(settings: Settings, question: Question) -> Iterator[Event]:
+    """The events asked for, in the order of the function that reads them. Raises UnknownSession, Outage."""
+    read = {"minute": of_minute, "session": of_session, "order": of_order}[question.key]
+    return matching(read(settings, question.value), question.where)
+
+
+def matching(events: Iterable[Event], where: Mapping[Dimension, str]) -> Iterator[Event]:
+    """The events that have, of each dimension, the value in `where`."""
+    for event in events:
+        if not where:
+            yield event
+            continue
+        fields = decoded(event.payload)
+        if all(wanted in values(fields, dimension) for dimension, wanted in where.items()):
+            yield event
+
+
+def decoded(payload: str) -> dict[str, Any]:
+    """The event's fields; none where Python can't read what the judge could, a number of 5000 digits, say."""
+    try:
+        return json.loads(payload)
+    except (ValueError, RecursionError):
+        return {}
+
+
+def values(fields: Mapping[str, Any], dimension: Dimension) -> list[str]:
+    """What an event has of a dimension: one value, or those of its array's objects, each once.
+
+    A chart that counts an order once has it under the leading one of its categories; here it is found under each.
+    """
+    objects = (fields.get(dimension.array) or ()) if dimension.array else (fields,)
+    found = dict.fromkeys(value for one in objects if (value := one.get(dimension.field.name)) is not None)
+    return list(found) or [dimension.absent or ""]
+
+
+def of_minute(settings: Settings, minute: datetime) -> Iterator[Event]:
+    """The events that occurred in a minute (UTC), by session and time. Raises Outage."""
+    keys = [(minute.replace(second=0, microsecond=0), number) for number in range(cassandra.SHARDS)]
+    yield from _read(settings, "SELECT occurred_at, payload FROM events WHERE minute = ? AND shard = ?", keys)
+
+
+def of_session(settings: Settings, session_id: UUID) -> Iterator[Event]:
+    """A session's events, by time. Its minutes come from MySQL. Raises UnknownSession, Outage."""
     with mysql.connected(settings, "reader", settings.domain) as connection:
         found = mysql.query(
             connection, "SELECT first_seen, last_seen FROM sessions WHERE session_id = %s", (session_id.bytes,)
         )
     if not found:
-        raise UnknownSession(f"MySQL has no session {session_id}; it keeps {settings.mysql_retention_days} days")
+        raise UnknownSession(f"MySQL has no session {session_id}; it keeps {settings.mysql_retention_days} days.")
     first, last = (time.replace(tzinfo=UTC) for time in found[0])
     minutes = [first.replace(second=0, microsecond=0)]
     while minutes[-1] + MINUTE <= last:
         minutes.append(minutes[-1] + MINUTE)
-    keys = [(minute, shard(session_id.bytes), session_id) for minute in minutes]
-    yield from _read(settings, "SELECT payload FROM events WHERE minute = ? AND shard = ? AND session_id = ?", keys)
+    keys = [(minute, cassandra.shard(session_id.bytes), session_id) for minute in minutes]
+    yield from _read(
+        settings, "SELECT occurred_at, payload FROM events WHERE minute = ? AND shard = ? AND session_id = ?", keys
+    )
 
 
-def of_order(settings: Settings, transaction_id: UUID) -> Iterator[str]:
-    """Payloads of the events that carry an order's id, by time. Raises Outage."""
-    yield from _read(settings, "SELECT payload FROM events_by_order WHERE transaction_id = ?", [(transaction_id,)])
+def of_order(settings: Settings, transaction_id: UUID) -> Iterator[Event]:
+    """The events that carry an order's id, by time. Raises Outage."""
+    select = "SELECT occurred_at, payload FROM events_by_order WHERE transaction_id = ?"
+    yield from _read(settings, select, [(transaction_id,)])
 
 
-def _read(settings: Settings, select: str, keys: list[tuple]) -> Iterator[str]:
+def _read(settings: Settings, select: str, keys: list[tuple]) -> Iterator[Event]:
     with cassandra.connected(settings, "reader", settings.domain) as session, cassandra.outages():
-        for _, rows in execute_concurrent_with_args(session, session.prepare(select), keys, results_generator=True):
+        statement = session.prepare(select)
+        statement.fetch_size = ROWS_PER_PAGE
+        for _, rows in execute_concurrent_with_args(session, statement, keys, results_generator=True):
             for row in rows:
-                yield row.payload
+                yield Event(row.occurred_at.replace(tzinfo=UTC), row.payload)

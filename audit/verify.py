@@ -1,5 +1,6 @@
 """Compares what the producer's ledger says was acknowledged with what is in Cassandra, MySQL and the dead letter.
 
+A dead letter that was judged good later is an event from then on: what it is worth is read from the letter itself.
 The producer is held for a moment, so that nothing moves: it waits, it loses nothing, and goes on afterwards. The
 comparison is per minute and event name, to the cent, and not only in sums, where two errors could cancel out.
 """
@@ -22,8 +23,8 @@ from audit import progress
 from audit.progress import Reached
 from producer.ledger import Ledger, LedgerView
 from settings import Settings
-from spark_jobs.sinks.cassandra import SHARDS
-from spark_jobs.sinks.dead_letter import addresses
+from spark_jobs.replay import DUPLICATE, EVENT, Letter, Place, outcomes
+from spark_jobs.sinks.dead_letter import letters
 from spark_jobs.source import offsets_of
 from stores import cassandra, mysql
 from stores.outage import patiently
@@ -122,10 +123,11 @@ def compare(
     connection: MySQLConnectionAbstract,
 ) -> Verdict:
     """Compares the ledger with both stores, while nothing moves."""
-    expected = ledger_by_minute(ledger)
+    closed = outcomes(session)
+    rejected, mended = opened(letters(settings), closed)
+    expected = together(ledger_by_minute(ledger), mended)
     since = datetime.now(UTC) - timedelta(days=settings.mysql_retention_days) + timedelta(hours=1)
     stored = mysql_by_minute(connection)
-    rejected = addresses(settings)
     minutes = {minute for minute, _ in expected}
     archived = patiently(lambda: archived_by_minute(session, minutes), "Cassandra", STORE_DEADLINE_S)
     verdict = Verdict(
@@ -133,15 +135,15 @@ def compare(
         archived=archived.total(),
         aggregated=aggregate.aggregated or 0,
         duplicates_dropped=aggregate.duplicates or 0,
-        rejected=len(rejected),
+        rejected=rejected,
         revenue_cents_off=cents_off(expected, stored, since),
     )
     verdict.differences = [
-        *totals(ledger, verdict, aggregate),
+        *totals(ledger, Counter(closed.values()), verdict, aggregate),
         *unequal("events in MySQL's events_by_minute", recent(expected, since), recent(stored, since)),
         *unequal("events in Cassandra", per_minute(expected), {m: n for m, n in archived.items() if n}),
         *tables_agree(connection, since),
-        *orders_in_cassandra(session, ledger),
+        *orders_in_cassandra(session, expected),
     ]
     return verdict
 
@@ -154,6 +156,30 @@ def ledger_by_minute(ledger: LedgerView) -> dict[tuple[datetime, str], tuple[int
     }
 
 
+def opened(dead: Iterable[Letter], closed: Mapping[Place, str]) -> tuple[int, ByMinute]:
+    """How many dead letters are open, and what those that count as events by now are worth, as `ledger_by_minute`."""
+    waiting = 0
+    events: Counter[tuple[datetime, str]] = Counter()
+    cents: Counter[tuple[datetime, str]] = Counter()
+    for address, value in dead:
+        outcome = closed.get(address.place)
+        waiting += outcome is None
+        if outcome == EVENT:
+            event = json.loads(value)
+            minute = datetime.fromisoformat(event["occurred_at"]).astimezone(UTC).replace(second=0, microsecond=0)
+            key = minute, event["event_name"]
+            events[key] += 1
+            cents[key] += event["reporting_value"] if event["event_name"] == "purchase" else 0
+    return waiting, {key: (events[key], cents[key]) for key in events}
+
+
+def together(first: ByMinute, second: ByMinute) -> ByMinute:
+    """The sums of both."""
+    keys = {**first, **second}
+    pairs = {key: zip(first.get(key, (0, 0)), second.get(key, (0, 0)), strict=True) for key in keys}
+    return {key: tuple(map(sum, pair)) for key, pair in pairs.items()}
+
+
 def mysql_by_minute(connection: MySQLConnectionAbstract) -> dict[tuple[datetime, str], tuple[int, int]]:
     """(minute, event name) -> (events, revenue in cents), as MySQL has it."""
     rows = mysql.query(connection, "SELECT minute, event_name, events, revenue_cents FROM events_by_minute")
@@ -162,7 +188,7 @@ def mysql_by_minute(connection: MySQLConnectionAbstract) -> dict[tuple[datetime,
 
 def archived_by_minute(session: Session, minutes: Iterable[datetime]) -> Counter[datetime]:
     """Minute -> events in Cassandra, counted one by one."""
-    keys = [(minute, shard) for minute in sorted(minutes) for shard in range(SHARDS)]
+    keys = [(minute, shard) for minute in sorted(minutes) for shard in range(cassandra.SHARDS)]
     with cassandra.outages():
         count = session.prepare("SELECT count(*) FROM events WHERE minute = ? AND shard = ?")
         results = execute_concurrent_with_args(session, count, keys, concurrency=QUERIES_IN_FLIGHT)
@@ -197,15 +223,16 @@ def unequal(what: str, expected: Mapping, found: Mapping) -> list[str]:
     return [*words, *([f"{what}: {len(keys) - SHOWN} more differences"] if len(keys) > SHOWN else [])]
 
 
-def totals(ledger: LedgerView, verdict: Verdict, aggregate: Reached) -> list[str]:
-    """Differences in the totals."""
-    events = ledger.acknowledged - ledger.duplicates - ledger.malformed
+def totals(ledger: LedgerView, replayed: Counter[str], verdict: Verdict, aggregate: Reached) -> list[str]:
+    """Differences in the totals; `replayed` are dead letters that were closed, by their outcome."""
+    events = ledger.events + replayed[EVENT]
+    malformed = ledger.malformed - replayed.total()
     wanted = {
         "archived": (events, verdict.archived),
         "aggregated": (events, verdict.aggregated),
-        "duplicates dropped": (ledger.duplicates, verdict.duplicates_dropped),
-        "rejected, in the dead letter": (ledger.malformed, verdict.rejected),
-        "rejected, in MySQL": (ledger.malformed, aggregate.rejected),
+        "duplicates dropped": (ledger.duplicates + replayed[DUPLICATE], verdict.duplicates_dropped),
+        "rejected, in the dead letter": (malformed, verdict.rejected),
+        "rejected, in MySQL": (malformed, aggregate.rejected),
         "records": (ledger.acknowledged, aggregate.records),
     }
     return [f"{what}: {found}, the ledger has {due}" for what, (due, found) in wanted.items() if due != found]
@@ -246,7 +273,7 @@ def by_minute(table: str, column: str, condition: str = "TRUE") -> str:
     )
 
 
-def orders_in_cassandra(session: Session, ledger: LedgerView) -> list[str]:
+def orders_in_cassandra(session: Session, expected: ByMinute) -> list[str]:
     """Differences in the purchases' number and value, added up from the payloads as they were received."""
     orders = cents = 0
     with cassandra.outages():
@@ -254,8 +281,9 @@ def orders_in_cassandra(session: Session, ledger: LedgerView) -> list[str]:
             event = json.loads(row.payload)
             if event["event_name"] == "purchase":
                 orders, cents = orders + 1, cents + event["reporting_value"]
+    due = [value for (_, name), value in expected.items() if name == "purchase"]
     wanted = {
-        "purchases in Cassandra": (ledger.purchases, orders),
-        "their cents": (ledger.revenue_cents, cents),
+        "purchases in Cassandra": (sum(events for events, _ in due), orders),
+        "their cents": (sum(cents for _, cents in due), cents),
     }
     return [f"{what}: {found}, the ledger has {due}" for what, (due, found) in wanted.items() if due != found]

@@ -16,7 +16,7 @@ from datetime import datetime
 
 from local.compose import ComposeStack
 from local.ports import free_ports
-from local.services import SERVICES
+from local.services import switched_on
 from settings import ROOT, Settings
 
 RATE = 2000.0
@@ -33,7 +33,7 @@ def docker(*words: str) -> str:
 def inspected(stack: ComposeStack) -> Iterator[tuple[str, dict]]:
     """Service and what the engine knows of its container, for those that run."""
     for container in stack.containers():
-        if container["Service"] in SERVICES and container["State"] == "running":
+        if container["Service"] in switched_on(stack.settings) and container["State"] == "running":
             yield container["Service"], json.loads(docker("inspect", container["ID"]))[0]
 
 
@@ -42,7 +42,7 @@ def start_seconds(stack: ComposeStack) -> dict[str, float]:
     starting = subprocess.Popen(["docker", "compose", "up", "--detach", "--build"], cwd=ROOT, env=stack.environment)
     seconds: dict[str, float] = {}
     deadline = time.monotonic() + DEADLINE_S
-    while len(seconds) < len(SERVICES) and time.monotonic() < deadline:
+    while len(seconds) < len(switched_on(stack.settings)) and time.monotonic() < deadline:
         for name, container in inspected(stack):
             if name not in seconds and container["State"]["Health"]["Status"] == "healthy":
                 started = datetime.fromisoformat(container["State"]["StartedAt"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 
 import psutil
@@ -18,10 +19,10 @@ def _component(service: str, process: psutil.Process) -> str:
     return "spark JVM" if process.name() == "java" else "spark Python"
 
 
-def seconds(stack: Stack) -> dict[str, float]:
+def seconds(stack: Stack, services: Sequence[str] = SERVICES) -> dict[str, float]:
     """Component -> seconds of processor time so far, of its processes and of their children that have ended."""
     found: dict[str, float] = {}
-    for service in SERVICES:
+    for service in services:
         for process in stack.processes(service):
             with suppress(psutil.NoSuchProcess):  # ended meanwhile: its parent's time has it from now on
                 name, times = _component(service, process), process.cpu_times()

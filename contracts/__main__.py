@@ -1,10 +1,12 @@
-"""`python -m contracts DOMAIN`: the contract as tables for docs/<domain>.md."""
+"""`python -m contracts DOMAIN`: the contract as tables for docs/<domain>.md; with `--release` it becomes a version."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 
-from contracts.contract import Contract, Field, load
+from contracts.contract import Contract, ContractError, Field, load
+from contracts.release import release
 
 
 def limits(field: Field) -> str:
@@ -42,7 +44,12 @@ def tables(contract: Contract) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m contracts", description=__doc__)
     parser.add_argument("domain")
-    print(tables(load(parser.parse_args().domain)))  # noqa: T201 - the command's output
+    parser.add_argument("--release", action="store_true", help="keep it as a version, if events of the last one fit it")
+    options = parser.parse_args()
+    try:
+        print(release(options.domain) if options.release else tables(load(options.domain)))  # noqa: T201
+    except ContractError as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import yaml
 from open_data_contract_standard.model import (
@@ -53,20 +54,48 @@ class Expectation:
 
 
 @dataclass(frozen=True)
+class Dimension:
+    """What charts group and filter by, under the name that it has there.
+
+    `array` is the field whose objects have it, None where the event itself has it; `absent` stands for an event
+    without any, None where there is always one.
+    """
+
+    name: str
+    field: Field
+    array: str | None = None
+    absent: str | None = None
+
+
+@dataclass(frozen=True)
 class Contract:
-    """`max_late` and `max_future` bound how long before and after the broker's time an event may have occurred."""
+    """What a domain's events are.
+
+    - version: what senders state as schema_version, at most
+    - identity: the field by which an event is told from every other one
+    - partitioned_by: the field whose values keep their events together, in order, in Kafka and in the archive
+    - max_late, max_future: how long before and after the broker's time an event may have occurred
+    """
 
     domain: str
-    version: str
+    version: int
     purpose: str
+    identity: str
+    partitioned_by: str
     fields: tuple[Field, ...]
     expectations: tuple[Expectation, ...]
+    dimensions: tuple[Dimension, ...]
     max_late: timedelta
     max_future: timedelta
 
 
+def _value(properties: list[CustomProperty] | None, name: str) -> Any:
+    return next((p.value for p in properties or [] if p.property == name), None)
+
+
 def _custom(properties: list[CustomProperty] | None, name: str) -> str | None:
-    return next((str(p.value) for p in properties or [] if p.property == name), None)
+    value = _value(properties, name)
+    return None if value is None else str(value)
 
 
 def _field(prop: SchemaProperty, where: str) -> Field:
@@ -100,6 +129,34 @@ def _minutes(events: SchemaObject, name: str, where: str) -> timedelta:
     return timedelta(minutes=int(text))
 
 
+def _dimensions(events: SchemaObject, fields: tuple[Field, ...], where: str) -> tuple[Dimension, ...]:
+    places = {field.name: (field, None) for field in fields}
+    places |= {f"{field.name}.{item.name}": (item, field.name) for field in fields for item in field.items}
+    dimensions = []
+    for stated in _value(events.customProperties, "dimensions") or ():
+        match stated:
+            case {"name": str(name), "field": str(place)} if place in places and places[place][0].type == "string":
+                dimensions.append(Dimension(name, *places[place], stated.get("absent")))
+            case _:
+                raise ContractError(f"{where}: the dimension {stated} needs a name and a field that holds text")
+    return tuple(dimensions)
+
+
+def _only(events: SchemaObject, mark: str, where: str) -> str:
+    """The name of the one field that has a mark."""
+    names = [prop.name or "" for prop in events.properties or [] if getattr(prop, mark)]
+    if len(names) != 1:
+        raise ContractError(f"{where}: one field must have {mark}: true, not {len(names)}")
+    return names[0]
+
+
+def _version(document: OpenDataContractStandard, where: str) -> int:
+    number = (document.version or "").removesuffix(".0.0")
+    if not number.isdigit():
+        raise ContractError(f"{where}: the version must be a whole number and .0.0, not {document.version}")
+    return int(number)
+
+
 def parse(text: str, where: str) -> Contract:
     """The contract in `text`; `where` names it in errors. Raises ContractError."""
     try:
@@ -121,12 +178,16 @@ def parse(text: str, where: str) -> Contract:
     names = [e.name for e in expectations]
     if len(set(names)) < len(names):
         raise ContractError(f"{where}: two expectations share a name")
+    fields = tuple(_field(p, where) for p in events.properties or [])
     return Contract(
         domain=document.name or "",
-        version=document.version or "",
+        version=_version(document, where),
         purpose=(document.description.purpose or "") if document.description else "",
-        fields=tuple(_field(p, where) for p in events.properties or []),
+        identity=_only(events, "primaryKey", where),
+        partitioned_by=_only(events, "partitioned", where),
+        fields=fields,
         expectations=tuple(expectations),
+        dimensions=_dimensions(events, fields, where),
         max_late=_minutes(events, "maxLateMinutes", where),
         max_future=_minutes(events, "maxFutureMinutes", where),
     )

@@ -11,18 +11,20 @@ import importlib.util
 import logging
 import os
 import sys
+from pathlib import Path
 
 import settings as settings_module
 from local import engine
+from local.backup import backup, restore
 from local.compose import ComposeStack
 from local.install import PARTS, STACK_PARTS, install, locked, python_of, relock
 from local.preflight import preflight
 from local.runtime import Runtime, chosen
-from local.services import SERVERS, SERVICES
+from local.services import SERVERS, SERVICES, switched_on
 from local.steps import StepError
 from settings import SettingError, Settings
 
-PASSED_ON = ("verify", "events", "rebuild")
+PASSED_ON = ("verify", "events", "incident", "rebuild")
 
 
 def say(text: str = "") -> None:
@@ -62,7 +64,7 @@ def up(settings: Settings, services: list[str]) -> None:
 
 def start(settings: Settings, services: list[str]) -> None:
     stack = stack_of(settings)
-    names = services or list(SERVICES)
+    names = services or switched_on(settings)
     with locked(settings.path("run", "lock"), "start"):
         stack.up(names)
     if "superset" in names:
@@ -91,7 +93,7 @@ def status(stack: Runtime) -> int:
     if set(SERVERS) <= running:
         say()
         stack.audit("status")
-    return 0 if running >= set(SERVICES) else 1
+    return 0 if running >= set(switched_on(stack.settings)) else 1
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -103,7 +105,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 
     parser = argparse.ArgumentParser(prog="python3 -m local", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
-    verbs.add_parser("preflight", help="look for what is missing").add_argument("--for-tests", action="store_true")
+    looking = verbs.add_parser("preflight", help="look for what is missing")
+    looking.add_argument("--for-tests", action="store_true")
+    looking.add_argument("--for-chaos", action="store_true")
     installer = verbs.add_parser("install", help="install what is missing")
     installer.add_argument("parts", nargs="*", metavar="part", help=", ".join(PARTS))
     installer.add_argument("--all", action="store_true", help="what the tests need too")
@@ -111,15 +115,19 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         verbs.add_parser(verb, help=text).add_argument("--services", "--only", type=names, default=[])
     verbs.add_parser("restart", help="stop and start").add_argument("services", type=names)
     verbs.add_parser("logs", help="follow one log").add_argument("service", choices=SERVICES)
+    verbs.add_parser("backup", help="copy all data as of one moment").add_argument("folder", type=Path, nargs="?")
+    verbs.add_parser("restore", help="put the data of a backup back").add_argument("folder", type=Path)
     for verb, text in {
         "verify": "prove that the stores agree",
         "events": "raw events from Cassandra",
+        "incident": "payments of one country fail for some minutes",
         "rebuild": "MySQL anew from Cassandra",
     }.items():
         verbs.add_parser(verb, help=text, add_help=False)  # its options are those of the program that it runs
     for verb, text in {
         "down": "stop everything, keep the data",
         "status": "how the services and the pipeline are",
+        "replay": "judge dead letters anew",
         "clean": "stop everything and remove the data",
         "lock": "resolve the requirements anew",
     }.items():
@@ -138,8 +146,8 @@ def main(arguments: list[str]) -> int:
     settings = settings_module.load()
     match given.verb:
         case "preflight":
-            if given.for_tests or chosen(settings) == "native":
-                preflight(settings, for_tests=given.for_tests)
+            if given.for_tests or given.for_chaos or chosen(settings) == "native":
+                preflight(settings, for_tests=given.for_tests, for_chaos=given.for_chaos)
             else:
                 engine.preflight()
             return 0
@@ -168,8 +176,16 @@ def main(arguments: list[str]) -> int:
             stack.follow_log(given.service)
         case "status":
             return status(stack)
+        case "incident":
+            return stack.incident(*given.arguments)
         case "rebuild":
             return rebuild(stack, given.arguments)
+        case "backup":
+            say(f"The backup is in {backup(stack, given.folder and given.folder.absolute())}")
+        case "restore":
+            restore(stack, given.folder.absolute())
+        case "replay":
+            return stack.replay()
         case "verify" | "events":
             return stack.audit(given.verb, *given.arguments)
     return 0

@@ -12,10 +12,11 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import IO
 
 import settings as settings_module
-from local.runtime import ServiceStatus
-from local.services import SERVERS, SERVICES
+from local.runtime import NO_PRODUCER, ServiceStatus, beside_spark, cluster_id
+from local.services import SERVERS, switched_on
 from local.steps import StepError
 from settings import ROOT, Settings, as_environment
 
@@ -70,11 +71,12 @@ class ComposeStack:
         """The project's containers, as `docker compose ps` describes them."""
         return [json.loads(line) for line in self.read("ps", "--all", "--format", "json").splitlines()]
 
-    def up(self, names: Iterable[str] = SERVICES) -> None:
-        """Builds the images that have changed, too."""
-        names = tuple(names)
+    def up(self, names: Iterable[str] | None = None) -> None:
+        """Builds the images that have changed, too. Without names: all services that are switched on."""
+        everything = switched_on(self.settings)
+        names = everything if names is None else tuple(names)
         self._build()
-        if set(names) == set(SERVICES):
+        if set(names) == set(everything):
             self._start()
         else:
             self._start(*names)
@@ -166,12 +168,13 @@ class ComposeStack:
         containers = [
             container
             for container in self.containers()
-            if container["Service"] in SERVICES or container["State"] == "running"
+            if container["Service"] in switched_on(self.settings) or container["State"] == "running"
         ]
         used = self._memory(container["ID"] for container in containers)
         addresses = {"superset": self.settings.superset}
         rows = []
-        for name in dict.fromkeys((*SERVICES, *sorted(container["Service"] for container in containers))):
+        listed = sorted(container["Service"] for container in containers)
+        for name in dict.fromkeys((*switched_on(self.settings), *listed)):
             address = addresses.get(name, "")
             mine = [container for container in containers if container["Service"] == name]
             rows += [ServiceStatus(name, state(one), used.get(one["ID"], 0), address) for one in mine]
@@ -202,13 +205,59 @@ class ComposeStack:
         self.require_running()
         return self._run_once("audit", *arguments)
 
+    def incident(self, *arguments: str) -> int:
+        """Runs `python -m producer.incident` in the producer's container and returns its exit code."""
+        if not any(one["Service"] == "producer" and state(one) == "RUNNING" for one in self.containers()):
+            raise StepError(NO_PRODUCER)
+        sys.stdout.flush()
+        return self.compose("exec", "-T", "producer", "python", "-m", "producer.incident", *arguments)
+
     def rebuild(self, *arguments: str) -> int:
         self.require_running()
+        if beside_spark(arguments):
+            return self._run_once("offline", "rebuild", *arguments)
         self.stop("spark")
-        code = self._run_once("rebuild", *arguments)
+        code = self._run_once("offline", "rebuild", *arguments)
         if code == 0:
             self.start("spark")
         return code
+
+    def replay(self) -> int:
+        self.require_running()
+        self.stop("spark")
+        code = self._run_once("offline", "replay")
+        self.start("spark")
+        return code
+
+    def pack(self, part: str, file: Path) -> None:
+        """Copies a part of the data into a tar file of mode 0600. The stack must be stopped."""
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+            self._in_volumes(f"tar --create --use-compress-program='gzip -1' --directory=/volumes/{part} .", stdout=out)
+
+    def unpack(self, part: str, file: Path) -> None:
+        """Puts a part of the data in the place of what is there. The stack must be stopped."""
+        with file.open("rb") as packed:
+            self._in_volumes(
+                f"find /volumes/{part} -mindepth 1 -delete && "
+                f"tar --extract --gzip --same-permissions --same-owner --directory=/volumes/{part}",
+                stdin=packed,
+            )
+
+    def kafka_id(self) -> str | None:
+        """The id that Kafka's data got when it was made; None where there is none."""
+        return cluster_id(self._in_volumes("cat /volumes/kafka/meta.properties 2>/dev/null || true").decode())
+
+    def _in_volumes(
+        self, script: str, stdin: IO[bytes] | int = subprocess.DEVNULL, stdout: IO[bytes] | int = subprocess.PIPE
+    ) -> bytes:
+        """Runs a script where all volumes are, and returns what it prints; raises StepError when it fails."""
+        words = ["docker", "compose", "--progress", "quiet", "run", "--rm", "--no-deps", "--no-TTY", "volumes", script]
+        done = subprocess.run(
+            words, cwd=ROOT, env=self.environment, stdin=stdin, stdout=stdout, stderr=subprocess.PIPE, check=False
+        )
+        if done.returncode:
+            raise StepError(f"{script}: {done.stderr.decode(errors='replace').strip()}")
+        return done.stdout or b""
 
     def _run_once(self, service: str, *arguments: str) -> int:
         sys.stdout.flush()

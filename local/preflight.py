@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import glob
 import importlib.util
 import logging
 import os
@@ -26,6 +27,14 @@ PATH_LIMIT = 80
 """Unix sockets allow 107 bytes; ours lie below the state folder."""
 
 
+FAKETIME = "/usr/lib*/*/faketime/libfaketimeMT.so.1"
+
+
+def faketime() -> Path | None:
+    """The library by which a single process sees another time; None without it."""
+    return next((Path(path) for path in sorted(glob.glob(FAKETIME))), None)  # noqa: PTH207 - from the root folder
+
+
 @dataclass(frozen=True, kw_only=True)
 class Facts:
     """What is known of the machine. `ports`: setting -> (port, who else holds it or None)."""
@@ -38,6 +47,7 @@ class Facts:
     has_apt: bool
     has_debian_keyring: bool
     has_chromium: bool
+    has_faketime: bool
     is_root: bool
     ports: Mapping[str, tuple[int, str | None]]
     is_running: bool
@@ -60,7 +70,7 @@ def _package(problem: str, package: str, otherwise: str) -> Finding:
     return Finding(problem, f"sudo apt-get install {package} (elsewhere: {otherwise})", package)
 
 
-def findings(facts: Facts, *, for_tests: bool = False) -> list[Finding]:
+def findings(facts: Facts, *, for_tests: bool = False, for_chaos: bool = False) -> list[Finding]:
     """Everything that is wrong, in the order in which it is worth mending."""
     found = []
     if facts.python != (3, 11):
@@ -80,6 +90,9 @@ def findings(facts: Facts, *, for_tests: bool = False) -> list[Finding]:
         found.append(_package(problem, "debian-archive-keyring", "put a mysqld of MySQL 8.4 or later on PATH"))
     if for_tests and not facts.has_chromium:
         found.append(_package("Chromium is missing, which the browser tests drive", "chromium", "put chromium on PATH"))
+    if for_chaos and not facts.has_faketime:
+        problem = "libfaketime is missing, by which a process sees a wrong clock"
+        found.append(_package(problem, "libfaketime", f"put it where {FAKETIME} looks"))
     for setting, (port, by) in facts.ports.items():
         if by:
             found.append(
@@ -105,7 +118,8 @@ def memory_needed_mb(settings: Settings) -> int:
     )
     beside_the_heaps_mb = 150 + 500 + 900  # Kafka, Cassandra, Spark with its Python workers
     mysql_mb, superset_mb, producer_mb = 300, 500, 100
-    return heaps_mb + beside_the_heaps_mb + mysql_mb + superset_mb + producer_mb
+    alerts_mb = 350 if settings.alert_webhook_url else 0
+    return heaps_mb + beside_the_heaps_mb + mysql_mb + superset_mb + producer_mb + alerts_mb
 
 
 def _memory_available_mb() -> int:
@@ -155,6 +169,7 @@ def gather(settings: Settings, *, with_ports: bool = True) -> Facts:
         has_apt=shutil.which("apt-get") is not None,
         has_debian_keyring=mysql_server.KEYRING.exists(),
         has_chromium=any(shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")),
+        has_faketime=faketime() is not None,
         is_root=os.geteuid() == 0,
         ports={name: (port, _holder(port, settings)) for name, port in numbers.items() if with_ports},
         is_running=is_running(settings),
@@ -179,12 +194,12 @@ def report(found: list[Finding]) -> None:
     logger.info("%-16s nothing is missing", "preflight")
 
 
-def preflight(settings: Settings, *, for_tests: bool = False) -> None:
+def preflight(settings: Settings, *, for_tests: bool = False, for_chaos: bool = False) -> None:
     """Raises StepError with everything that is missing; as root, installs the missing system packages first."""
 
     def look() -> tuple[Facts, list[Finding]]:
-        facts = gather(settings, with_ports=not for_tests)
-        return facts, findings(facts, for_tests=for_tests)
+        facts = gather(settings, with_ports=not (for_tests or for_chaos))
+        return facts, findings(facts, for_tests=for_tests, for_chaos=for_chaos)
 
     facts, found = look()
     packages = [finding.package for finding in found if finding.package]

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from settings import Settings
 
 FRESH_SECONDS = 15
+ALERTS_FRESH_SECONDS = 180  # its clock ticks once a minute
 
 
 def _closed(host: str, port: int) -> str | None:
@@ -131,8 +132,24 @@ def superset(settings: Settings) -> str | None:
         return repr(error)
 
 
+def alerts(settings: Settings) -> str | None:
+    """The worker has said that it waits for work, or has done some lately."""
+    alive = settings.path("run", "alerts.alive")
+    if not alive.exists() or time.time() - alive.stat().st_mtime > ALERTS_FRESH_SECONDS:
+        return "its worker does not run"
+    return None
+
+
 CHECKS: dict[str, Callable[[Settings], str | None]] = {
-    check.__name__: check for check in (kafka, cassandra, mysql, spark, producer, superset)
+    check.__name__: check for check in (kafka, cassandra, mysql, spark, producer, superset, alerts)
 }
 # Some five times what it takes on two idle cores; Spark has the producer's first minutes to read before it is current.
-DEADLINE_SECONDS = {"kafka": 120, "cassandra": 180, "mysql": 120, "spark": 240, "producer": 30, "superset": 180}
+DEADLINE_SECONDS = {
+    "kafka": 120,
+    "cassandra": 180,
+    "mysql": 120,
+    "spark": 240,
+    "producer": 30,
+    "superset": 180,
+    "alerts": 120,
+}

@@ -10,6 +10,13 @@ from typing import Protocol
 from local import engine, preflight
 from settings import Settings
 
+NO_PRODUCER = "the producer is not running: run 'make up'"
+
+
+def beside_spark(arguments: Iterable[str]) -> bool:
+    """Whether these arguments of `rebuild` ask for a range, which is recomputed while Spark goes on."""
+    return any(word.startswith("--since") for word in arguments)
+
 
 @dataclass(frozen=True)
 class ServiceStatus:
@@ -30,8 +37,11 @@ class Runtime(Protocol):
     def password_path(self) -> Path:
         """Where the password of Superset's admin is to be read."""
 
-    def up(self, names: Iterable[str]) -> None:
-        """Starts the services that don't run, makes the stores and dashboards, and returns when all of it works."""
+    def up(self, names: Iterable[str] | None = None) -> None:
+        """Starts the services that don't run, makes the stores and dashboards, and returns when all of it works.
+
+        Without names: all that are switched on.
+        """
 
     def down(self) -> None:
         """Stops everything; keeps the data."""
@@ -51,8 +61,31 @@ class Runtime(Protocol):
     def audit(self, *arguments: str) -> int:
         """Runs `python -m audit` where it reaches the stores, and returns its exit code."""
 
+    def incident(self, *arguments: str) -> int:
+        """Runs `python -m producer.incident` where the running producer finds it, and returns its exit code."""
+
     def rebuild(self, *arguments: str) -> int:
-        """Recomputes MySQL from Cassandra; returns the exit code. Spark stays stopped when it fails."""
+        """Recomputes MySQL from Cassandra, a range of it beside Spark; returns the exit code.
+
+        Spark stays stopped when it fails.
+        """
+
+    def replay(self) -> int:
+        """Judges dead letters anew, while Spark is stopped; returns the exit code."""
+
+    def pack(self, part: str, file: Path) -> None:
+        """Copies a part of the data (see local/backup.py) into a tar file of mode 0600. The stack must be stopped."""
+
+    def unpack(self, part: str, file: Path) -> None:
+        """Puts a part of the data in the place of what is there. The stack must be stopped."""
+
+    def kafka_id(self) -> str | None:
+        """The id that Kafka's data got when it was made; None where there is none."""
+
+
+def cluster_id(properties: str) -> str | None:
+    """Kafka's id, from the text of its meta.properties."""
+    return next((line.partition("=")[2] for line in properties.splitlines() if line.startswith("cluster.id=")), None)
 
 
 def chosen(settings: Settings) -> str:

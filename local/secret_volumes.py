@@ -36,7 +36,11 @@ GIVEN = {
     "mysql": Share(SERVER, ("mysql_root", "mysql_reader")),
     "set-up": Share(TILLSTREAM, tuple(name for name in SECRETS if name.startswith(("cassandra_", "mysql_")))),
     "spark": Share(TILLSTREAM, ("cassandra_spark", "mysql_spark")),
-    "superset": Share(TILLSTREAM, ("superset_admin", "superset_secret_key", "mysql_superset", "mysql_reader")),
+    "superset": Share(
+        TILLSTREAM,
+        ("superset_admin", "superset_secret_key", "mysql_superset", "mysql_reader", "cassandra_reader"),
+    ),
+    "alerts": Share(TILLSTREAM, ("superset_secret_key", "mysql_superset", "mysql_reader")),
     "audit": Share(TILLSTREAM, ("cassandra_reader", "mysql_reader")),
 }
 """Volume -> what is in it. `set-up` is for those who make schemas and users, or rebuild tables."""

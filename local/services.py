@@ -87,6 +87,8 @@ def kafka(settings: Settings) -> Service:
         command=(
             *program,
             f"-Xmx{settings.kafka_heap}",
+            # By default Java begins with a 64th of the machine's memory, and lets garbage fill it before it collects.
+            "-Xms64m",
             "-XX:+UseSerialGC",  # with a heap this small the others only cost memory
             "-XX:+ExitOnOutOfMemoryError",
             "kafka.Kafka",
@@ -174,12 +176,13 @@ def mysql(settings: Settings) -> Service:
     )
 
 
-PROGRAMS = ("spark", "producer", "superset")
+PROGRAMS = {"spark": ("SPARK_",), "producer": ("PRODUCER_",), "superset": ("SUPERSET_", "ALERT_")}
+"""Program -> how the names of the settings begin that it alone reads."""
 
 
 def _settings_for(program: str, settings: Settings) -> dict[str, str]:
     """All settings but the other programs' own, so that a change of one of those restarts no more than it must."""
-    others = tuple(f"{name.upper()}_" for name in PROGRAMS if name != program)
+    others = tuple(prefix for name, prefixes in PROGRAMS.items() if name != program for prefix in prefixes)
     return {name: value for name, value in as_environment(settings).items() if not name.startswith(others)}
 
 
@@ -219,13 +222,35 @@ def superset(settings: Settings) -> Service:
         ),
         environment=_settings_for("superset", settings),
         address=settings.superset,
+        sources=(
+            "superset",
+            "audit/raw_events.py",
+            "stores",
+            "contracts",
+            "settings.py",
+            "requirements/superset.txt",
+        ),
+    )
+
+
+def alerts(settings: Settings) -> Service:
+    return Service(
+        name="alerts",
+        command=(str(SUPERSET_PYTHON), str(ROOT / "superset/alerts_worker.py")),
+        environment=_settings_for("superset", settings),
         sources=("superset", "settings.py", "requirements/superset.txt"),
+        final_exit_codes=(REFUSED,),
     )
 
 
 SERVICES: dict[str, Callable[[Settings], Service]] = {
-    make.__name__: make for make in (kafka, cassandra, mysql, spark, producer, superset)
+    make.__name__: make for make in (kafka, cassandra, mysql, spark, producer, superset, alerts)
 }
 """In the order in which they are shown; what each needs comes before it."""
 
 SERVERS = ("kafka", "cassandra", "mysql")
+
+
+def switched_on(settings: Settings) -> tuple[str, ...]:
+    """The services that these settings ask for: `alerts` only with an address to send them to."""
+    return tuple(name for name in SERVICES if name != "alerts" or settings.alert_webhook_url)

@@ -19,8 +19,8 @@ from pathlib import Path
 import psutil
 
 from local import readiness
-from local.runtime import ServiceStatus
-from local.services import REFUSED, SERVERS, SERVICES, SUPERSET_PYTHON, digest
+from local.runtime import NO_PRODUCER, ServiceStatus, beside_spark, cluster_id
+from local.services import REFUSED, SERVERS, SERVICES, SUPERSET_PYTHON, digest, switched_on
 from local.steps import StepError, run, together
 from local.supervisor import Supervisor
 from settings import ROOT, SECRETS, Settings, as_environment, generate_secrets
@@ -46,13 +46,21 @@ class Stack:
     def password_path(self) -> Path:
         return self.settings.secrets_dir / "superset_admin"
 
+    @property
+    def _superset_stamp(self) -> Path:
+        return self.settings.path("run", "superset.stamp")
+
     def prepare(self) -> None:
         """Folders, secrets and the supervisor: what must be there before any service."""
+        self._make_folders()
+        generate_secrets(self.settings)
+        self.supervisor.launch()
+
+    def _make_folders(self) -> None:
+        """The folders of the state, which are their owner's alone."""
         self.settings.path().mkdir(parents=True, exist_ok=True, mode=0o700)
         for folder in FOLDERS:
             self.settings.path(folder).mkdir(parents=True, exist_ok=True, mode=0o700)
-        generate_secrets(self.settings)
-        self.supervisor.launch()
 
     def start(self, *names: str, settings: Settings | None = None, wait: bool = True) -> None:
         """Starts the services, side by side, and waits until each has proved that it works.
@@ -124,7 +132,7 @@ class Stack:
 
     def set_up_superset(self) -> None:
         """Superset's metadata, roles, admin and dashboards; skipped when nothing has changed since the last time."""
-        stamp = self.settings.path("run", "superset.stamp")
+        stamp = self._superset_stamp
         files = [ROOT / part for part in ("superset", "settings.py", "requirements/superset.txt")]
         files += [self.settings.secrets_dir / name for name in SECRETS if "superset" in name or "reader" in name]
         now = f"{digest(files)} {self.settings}"
@@ -135,10 +143,14 @@ class Stack:
         run([SUPERSET_PYTHON, "superset/boot.py"], environment, ROOT)
         stamp.write_text(now)
 
-    def up(self, names: Iterable[str] = SERVICES) -> None:
-        """Starts the services in the order they need each other: servers, their set-up, then the rest."""
-        names = tuple(names)
+    def up(self, names: Iterable[str] | None = None) -> None:
+        """Starts the services in the order they need each other: servers, their set-up, then the rest.
+
+        One that runs and has been switched off is stopped. Without names: all that are switched on.
+        """
+        names = switched_on(self.settings) if names is None else tuple(names)
         self.prepare()
+        self.stop(*(name for name in SERVICES if name not in switched_on(self.settings)))
         self.start(*(name for name in names if name in SERVERS))
         if set(SERVERS) <= set(names):
             together({"stores": self.set_up_stores})
@@ -147,10 +159,18 @@ class Stack:
             self.set_up_superset()
             self._start("superset", self.settings, wait=True)
 
-        rest = {name: lambda name=name: self._start(name, self.settings, True) for name in names if name not in SERVERS}
+        rest = {
+            name: lambda name=name: self._start(name, self.settings, True)
+            for name in names
+            if name not in (*SERVERS, "alerts")
+        }
         if "superset" in rest:
             rest["superset"] = start_superset
         together(rest)
+        if "alerts" in names:  # after what they watch, and after the set-up that makes them
+            if "superset" not in names:
+                self.set_up_superset()
+            self.start("alerts")
 
     def down(self) -> None:
         """Stops everything, those who use the servers first, and the supervisor; keeps the data."""
@@ -191,12 +211,12 @@ class Stack:
     def status(self) -> list[ServiceStatus]:
         """One row a service."""
         rows = []
-        for name, make in SERVICES.items():
+        for name in switched_on(self.settings):
             memory_bytes = 0
             for process in self.processes(name):
                 with contextlib.suppress(psutil.NoSuchProcess):
                     memory_bytes += process.memory_full_info().pss
-            address = make(self.settings).address
+            address = SERVICES[name](self.settings).address
             rows.append(ServiceStatus(name, self.state(name), memory_bytes, address))
         return rows
 
@@ -211,13 +231,55 @@ class Stack:
         """Runs `python -m audit` and returns its exit code."""
         return self._run("audit", *arguments)
 
+    def incident(self, *arguments: str) -> int:
+        """Runs `python -m producer.incident` and returns its exit code."""
+        if self.state("producer") != "RUNNING":
+            raise StepError(NO_PRODUCER)
+        return self._run("producer.incident", *arguments)
+
     def rebuild(self, *arguments: str) -> int:
         """Recomputes MySQL from Cassandra; returns the exit code. Spark stays stopped when it fails."""
+        if beside_spark(arguments):
+            return self._run("spark_jobs", "rebuild", *arguments)
         self.stop("spark")
         code = self._run("spark_jobs", "rebuild", *arguments)
         if code == 0:
             self.start("spark")
         return code
+
+    def replay(self) -> int:
+        """Judges dead letters anew, while Spark is stopped; returns the exit code."""
+        self.stop("spark")
+        code = self._run("spark_jobs", "replay")
+        self.start("spark")
+        return code
+
+    def _place(self, part: str) -> Path:
+        """Where a part of the data lies."""
+        return self.settings.path("data", part) if part in SERVERS else self.settings.path(part)
+
+    def pack(self, part: str, file: Path) -> None:
+        """Copies a part of the data into a tar file of mode 0600. The stack must be stopped."""
+        place = self._place(part)
+        file.touch(mode=0o600)
+        run(["tar", "--create", "--use-compress-program=gzip -1", f"--file={file}", f"--directory={place}", "."])
+
+    def unpack(self, part: str, file: Path) -> None:
+        """Puts a part of the data in the place of what is there. The stack must be stopped."""
+        self._make_folders()
+        place = self._place(part)
+        unfinished = place.with_name(f"{place.name}.unfinished")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(mode=0o700)
+        run(["tar", "--extract", "--gzip", "--same-permissions", f"--file={file}", f"--directory={unfinished}"])
+        shutil.rmtree(place, ignore_errors=True)
+        unfinished.rename(place)
+        self._superset_stamp.unlink(missing_ok=True)  # the dashboards in MySQL are older now
+
+    def kafka_id(self) -> str | None:
+        """The id that Kafka's data got when it was made; None where there is none."""
+        properties = self._place("kafka") / "meta.properties"
+        return cluster_id(properties.read_text()) if properties.exists() else None
 
     def _run(self, module: str, *arguments: str) -> int:
         environment = {**os.environ, **SERVICES["spark"](self.settings).environment}

@@ -9,7 +9,7 @@ import contextlib
 import os
 import subprocess
 import sys
-import xmlrpc.client
+import xmlrpc.client  # nosec B411
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -100,7 +100,7 @@ class NotRunningError(StepError):
 
 
 class Supervisor:
-    """The supervisord of one stack."""
+    """The supervisord of one stack. What it answers comes over a socket that only its user may open."""
 
     def __init__(self, settings: Settings) -> None:
         self.state_dir = settings.path()

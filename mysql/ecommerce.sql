@@ -51,17 +51,34 @@ CREATE TABLE IF NOT EXISTS items_by_minute (
   PRIMARY KEY (minute, item_id)
 );
 
+-- The lines of orders by what one piece cost and how many were bought.
+CREATE TABLE IF NOT EXISTS order_lines_by_minute (
+  minute         DATETIME NOT NULL COMMENT 'of occurred_at',
+  category       VARCHAR(32) NOT NULL,
+  country        CHAR(2) NOT NULL,
+  device         VARCHAR(16) NOT NULL,
+  source         VARCHAR(32) NOT NULL,
+  currency       CHAR(3) NOT NULL,
+  price_cents    BIGINT NOT NULL COMMENT 'price of one after discount: lower bound of its band (0, 10, 20, 50, 100 ... EUR)',
+  quantity       BIGINT NOT NULL COMMENT 'pieces of the line, 10 for ten or more',
+  order_lines    BIGINT NOT NULL,
+  revenue_cents  BIGINT NOT NULL,
+  PRIMARY KEY (minute, category, country, device, source, currency, price_cents, quantity)
+);
+
 -- One row a session. furthest_step: 0 visited, 1 viewed an item, 2 added to the cart, 3 began the checkout,
 -- 4 gave payment details, 5 bought.
 CREATE TABLE IF NOT EXISTS sessions (
   session_id        BINARY(16) NOT NULL,
   first_seen        DATETIME(3) NOT NULL,
   last_seen         DATETIME(3) NOT NULL,
-  country           CHAR(2) NOT NULL COMMENT 'of the first event, as device, source and currency',
+  country           CHAR(2) NOT NULL COMMENT 'of the first event, as device, source, currency',
   device            VARCHAR(16) NOT NULL,
   source            VARCHAR(32) NOT NULL,
   currency          CHAR(3) NOT NULL,
-  known_user        TINYINT NOT NULL COMMENT '1 where any event carries a user_id',
+  experiment        VARCHAR(64) NOT NULL COMMENT 'of the first event, (none) where absent, as variant',
+  variant           VARCHAR(64) NOT NULL,
+  was_known         TINYINT NOT NULL COMMENT '1 where the first event carries a user_id: a returning shopper',
   furthest_step     TINYINT NOT NULL,
   events            BIGINT NOT NULL,
   views             BIGINT NOT NULL,
@@ -70,9 +87,12 @@ CREATE TABLE IF NOT EXISTS sessions (
   orders            BIGINT NOT NULL,
   order_cents       BIGINT NOT NULL,
   refund_cents      BIGINT NOT NULL,
+  first_order_at    DATETIME(3) NULL COMMENT 'NULL without an order',
   -- Nearly every event moves last_seen, and an index on it was a third of the work of merging a session.
   seen_slot         INT AS (TO_SECONDS(last_seen) DIV 300) VIRTUAL COMMENT 'five minutes in which last_seen lies',
   PRIMARY KEY (session_id),
-  KEY by_first_seen (first_seen),
-  KEY by_seen_slot (seen_slot)
+  -- All that the charts of sessions read, so that they need not look up row after row.
+  KEY by_first_seen (first_seen, furthest_step, country, device, source, currency, was_known, variant, experiment,
+                     order_cents, first_order_at),
+  KEY by_seen_slot (seen_slot, cart_cents)
 );

@@ -3,7 +3,8 @@
 
 -- A session once for every step that it reached, of the five that lead to an order.
 CREATE OR REPLACE SQL SECURITY INVOKER VIEW funnel AS
-SELECT sessions.first_seen, sessions.country, sessions.device, sessions.source, steps.step
+SELECT sessions.first_seen, sessions.country, sessions.device, sessions.source,
+       sessions.currency, steps.step
 FROM sessions
 JOIN (VALUES ROW(0, '1 Visit'), ROW(1, '2 Item viewed'), ROW(2, '3 Added to cart'), ROW(3, '4 Checkout'),
              ROW(4, '5 Payment'), ROW(5, '6 Order')) AS steps (reached, step)
@@ -11,7 +12,7 @@ JOIN (VALUES ROW(0, '1 Visit'), ROW(1, '2 Item viewed'), ROW(2, '3 Added to cart
 
 -- A shopper is active now when the session was seen in the last five minutes.
 CREATE OR REPLACE SQL SECURITY INVOKER VIEW active_shoppers AS
-SELECT last_seen, country, device, source
+SELECT last_seen, country, device, source, currency
 FROM sessions
 WHERE last_seen >= UTC_TIMESTAMP(3) - INTERVAL 5 MINUTE
   AND seen_slot >= TO_SECONDS(UTC_TIMESTAMP(3) - INTERVAL 5 MINUTE) DIV 300;

@@ -18,8 +18,9 @@ from kafka.errors import KafkaError
 
 import settings as stack
 from producer.faults import Rates
+from producer.incident import Watch, path_of
 from producer.ledger import Ledger, LedgerBusyError, LedgerError
-from producer.pace import FARTHEST_BEHIND_S, FellBehind, live, unpaced
+from producer.pace import FARTHEST_AHEAD_S, FARTHEST_BEHIND_S, OutOfStep, live, unpaced
 from producer.publish import Publisher, SendError, Stopped
 from producer.simulate import Simulation, simulate
 
@@ -93,15 +94,15 @@ def run(options: argparse.Namespace, settings: stack.Settings, stop: Flag) -> No
             simulation = Simulation(seed, start, settings.producer_rate, rates)
             log.info("simulating %s", simulation.identity)
             ledger.begin(simulation.identity)
-            records = simulate(simulation, options.events)
-            farthest_behind_s = None if options.start else FARTHEST_BEHIND_S
-            batches = unpaced(records, stop) if options.unpaced else live(records, stop, farthest_behind_s)
+            records = simulate(simulation, options.events, Watch(path_of(settings)).refuses)
+            farthest_s = None if options.start else (FARTHEST_BEHIND_S, FARTHEST_AHEAD_S)
+            batches = unpaced(records, stop) if options.unpaced else live(records, stop, farthest_s)
             try:
                 for batch in batches:
                     publisher.publish(batch)
                 break
-            except FellBehind:
-                log.warning("more than %d minutes behind the clock: going on from now", FARTHEST_BEHIND_S // 60)
+            except OutOfStep:
+                log.warning("the simulation is out of step with the clock: going on from now")
                 backfill = timedelta()
         totals = ledger.view()
         log.info(
@@ -118,6 +119,14 @@ def run(options: argparse.Namespace, settings: stack.Settings, stop: Flag) -> No
         )
 
 
+def _worth_reading(record: logging.LogRecord) -> bool:
+    """Of what the Kafka client says, its own mistakes alone: an outage is reported by this package."""
+    if not record.name.startswith("kafka"):
+        return True
+    error = record.exc_info[1] if record.exc_info else None
+    return error is not None and not isinstance(error, (KafkaError, OSError))
+
+
 def _exit_at_once(code: int) -> NoReturn:
     """Ends without the Kafka client's destructor, which would wait for the acknowledgements once more."""
     logging.shutdown()
@@ -132,7 +141,8 @@ def main() -> int:
         datefmt="%Y-%m-%dT%H:%M:%S",
         level=logging.INFO,
     )
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what matters of it, this package reports itself
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(_worth_reading)
     options, settings = parse()
     stop = Flag()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -6,6 +6,7 @@ time zones is the load, and decides which countries' shoppers are about.
 
 from __future__ import annotations
 
+from datetime import datetime
 from itertools import accumulate
 
 from producer.countries import COUNTRIES
@@ -40,3 +41,11 @@ COUNTRY_LOAD = tuple(
 
 LOAD = tuple(loads[-1] for loads in COUNTRY_LOAD)
 """For each minute of the UTC day the load of the shop as a multiple of the day's mean."""
+
+
+def day_rate(rate: float, start: datetime, minutes: int = 1) -> float:
+    """The setting PRODUCER_RATE, which is the mean over a day, with which a shop has `rate` in the mean over so many
+    minutes from the one of `start` (UTC) on."""
+    first = 60 * start.hour + start.minute
+    loads = [LOAD[minute % MINUTES_PER_DAY] for minute in range(first, first + minutes)]
+    return rate * len(loads) / sum(loads)

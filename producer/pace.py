@@ -16,8 +16,12 @@ FARTHEST_BEHIND_S = 70 * 60
 late ones among them, its events would reach the broker after the two hours that the contract gives them."""
 
 
-class FellBehind(Exception):  # noqa: N818 (not an error)
-    """The records are too far behind the clock to be sent still."""
+FARTHEST_AHEAD_S = 30 * 60
+"""A live producer farther ahead than this has seen the clock put back: it does not stand still until then."""
+
+
+class OutOfStep(Exception):  # noqa: N818 (not an error)
+    """The records are too far behind the clock to be sent still, or too far ahead of it to be waited for."""
 
 
 def unpaced(records: Iterable[Record], stop: Flag) -> Iterator[list[Record]]:
@@ -34,10 +38,12 @@ def unpaced(records: Iterable[Record], stop: Flag) -> Iterator[list[Record]]:
         yield batch
 
 
-def live(records: Iterable[Record], stop: Flag, farthest_behind_s: float | None = None) -> Iterator[list[Record]]:
+def live(
+    records: Iterable[Record], stop: Flag, farthest_s: tuple[float, float] | None = None
+) -> Iterator[list[Record]]:
     """Batches of the records whose time has come; what lies in the past comes at once, in full batches.
 
-    Raises FellBehind when a record is more than `farthest_behind_s` behind the clock.
+    Raises OutOfStep when a record is farther behind the clock, or ahead of it, than `farthest_s` (behind, ahead).
     """
     batch: list[Record] = []
     for record in records:
@@ -48,8 +54,8 @@ def live(records: Iterable[Record], stop: Flag, farthest_behind_s: float | None 
                 return
             batch = []
         ahead_s = due_s - time()
-        if farthest_behind_s is not None and ahead_s < -farthest_behind_s:
-            raise FellBehind
+        if farthest_s is not None and not -farthest_s[0] <= ahead_s <= farthest_s[1]:
+            raise OutOfStep
         if ahead_s > 0 and stop.wait(max(ahead_s, TICK_S)):
             return
         batch.append(record)

@@ -72,6 +72,8 @@ class Topic:
         consumer = KafkaConsumer(
             bootstrap_servers=settings.kafka,
             client_id="producer-ledger",
+            bootstrap_timeout_ms=int(ANSWER_S * 1000),
+            request_timeout_ms=int(ANSWER_S * 1000),
             group_id=None,
             enable_auto_commit=False,
             auto_offset_reset="none",
@@ -161,7 +163,7 @@ class Publisher:
         self._producer = patiently("connecting", self._connect, self._stop)
 
     def _connect(self) -> KafkaProducer:
-        return KafkaProducer(
+        producer = KafkaProducer(
             bootstrap_servers=self._settings.kafka,
             client_id="producer",
             acks="all",
@@ -175,8 +177,16 @@ class Publisher:
             delivery_timeout_ms=int(10 * GIVE_UP_S * 1000),
             request_timeout_ms=int(ANSWER_S * 1000),
             reconnect_backoff_max_ms=int(LAST_RETRY_S * 1000),
+            bootstrap_timeout_ms=int(ANSWER_S * 1000),
+            max_block_ms=int(ANSWER_S * 1000),
             allow_auto_create_topics=False,
         )
+        try:  # here, and not at the first send, which would wait for it without a word
+            producer.partitions_for(self._topic.name)
+        except KafkaError:
+            producer.close(timeout=0)
+            raise
+        return producer
 
     def close(self) -> None:
         # After a stop in an outage there is something left to flush, and no one to take it.

@@ -140,6 +140,14 @@ _rng = random.Random("the one shop")  # noqa: S311 (nothing here is a secret)
 ITEMS = {category: _items(category, _rng) for category in CATEGORIES}
 """Category -> its items, most popular first."""
 
+SEARCH_RESULTS = {
+    f"{style} {thing}": sum(other.things.count(thing) * len(other.styles) for other in RANGES.values())
+    for made_of in RANGES.values()
+    for style in made_of.styles
+    for thing in made_of.things
+}
+"""Name of an item -> how many items are found by it: all things of that kind, of any style."""
+
 _CATEGORY_WEIGHTS = list(accumulate(RANGES[category].popularity for category in CATEGORIES))
 _ITEM_WEIGHTS = list(accumulate(1 / (rank + 2) for rank in range(len(ITEMS[CATEGORIES[0]]))))
 """Zipf: the item of rank r is looked at in proportion to 1 / (r + 2)."""

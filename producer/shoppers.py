@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from producer.countries import COUNTRIES, Country
 from producer.currency import CURRENCIES, eur_cents, round_half_up
-from producer.shop import CATEGORY_URLS, PROMOTIONS, URL, Item, pick_category, pick_item
+from producer.shop import CATEGORY_URLS, PROMOTIONS, SEARCH_RESULTS, URL, Item, pick_category, pick_item
 
 EVENTS_PER_VISIT = 5.26
 """Mean number of events of a visit, measured; a test keeps it true. The arrival rate is made from it."""
@@ -108,6 +108,13 @@ BROWSERS = {
 PAYMENTS = weighted(card=0.55, paypal=0.27, invoice=0.10, wallet=0.08)
 FAILURES = weighted(declined=0.5, insufficient_funds=0.25, authentication_failed=0.17, gateway_timeout=0.08)
 
+PAYMENT_URL = f"{URL}/checkout/payment"
+
+VERSION = 2
+"""Of the contract, which the shop's senders follow, but for one."""
+OLD_APP, OLD_VERSION = "tablet", 1
+"""The app for this device has not been changed yet, as it always is with one of them."""
+
 EXPERIMENT = "one_page_checkout"
 VARIANT_CHECK_OUT = {"control": 1.0, "one_page": 1.12}
 
@@ -124,6 +131,14 @@ def new_uuid(rng: random.Random) -> str:
     bits = rng.getrandbits(128) & ~0xF000_C000_0000_0000_0000 | 0x4000_8000_0000_0000_0000
     text = f"{bits:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def think_ms(chance: float, mean_ms: int) -> int:
+    """How long a shopper takes to think, from a random number in [0, 1).
+
+    Exponential, but between half a second and five times the mean: visits must come to an end.
+    """
+    return 500 + min(int(-log(1 - chance) * mean_ms), 5 * mean_ms)
 
 
 def _equipment(rng: random.Random) -> dict[str, str]:
@@ -166,6 +181,7 @@ class Visit:
         session_id = new_uuid(rng)
         self.key = session_id.encode()
         self.fields = {
+            "schema_version": OLD_VERSION if shopper["device"] == OLD_APP else VERSION,
             **shopper,
             "session_id": session_id,
             "country": country.code,
@@ -196,8 +212,7 @@ class Visit:
                 category = pick_category(rng)
                 yield self._go(9_000, "view_item_list", CATEGORY_URLS[category])
             elif choice < 0.34:
-                term = pick_item(rng, category).name.lower()
-                yield self._go(8_000, "search", f"{URL}/search", search_term=term)
+                yield self._search(8_000, pick_item(rng, category))
             elif choice < 0.40:
                 category = pick_category(rng)
                 promotion = rng.choice(tuple(PROMOTIONS))
@@ -245,12 +260,12 @@ class Visit:
         if rng.random() >= PAYMENT_GIVEN:
             return
         payment_type = PAYMENTS.pick(rng)
-        yield self._show(12_000, "add_payment_info", f"{URL}/checkout/payment", self.cart, payment_type=payment_type)
+        yield self._show(12_000, "add_payment_info", PAYMENT_URL, self.cart, payment_type=payment_type)
         while rng.random() < PAYMENT_FAILS:
-            failed = self._show(4_000, "payment_failed", f"{URL}/checkout/payment", self.cart)
+            failed = self._show(4_000, "payment_failed", PAYMENT_URL, self.cart)
             amounts = {name: failed.fields[name] for name in ("value", "reporting_value")}
             why = {"payment_type": payment_type, "failure_reason": FAILURES.pick(rng)}
-            yield self._go(4_000, "payment_failed", f"{URL}/checkout/payment", **why, **amounts)
+            yield self._go(4_000, "payment_failed", PAYMENT_URL, **why, **amounts)
             if rng.random() >= RETRY_PAYMENT:
                 return
         yield from self._buy(payment_type)
@@ -281,8 +296,15 @@ class Visit:
             return self._go(0, "view_promotion", f"{URL}/sale", promotion_name=promotion)
         item = pick_item(rng, pick_category(rng))
         if where < 0.75:
-            return self._go(0, "search", f"{URL}/search", search_term=item.name.lower())
+            return self._search(0, item)
         return self._show(0, "view_item", item.page_url, [self._line(item)])
+
+    def _search(self, mean_ms: int, item: Item) -> Step:
+        """A step in which an item is searched for by its name; things of its kind are found."""
+        fields: dict[str, Any] = {"search_term": item.name.lower()}
+        if self.fields["schema_version"] != OLD_VERSION:
+            fields["search_results"] = SEARCH_RESULTS[item.name]
+        return self._go(mean_ms, "search", f"{URL}/search", **fields)
 
     def _go(self, mean_ms: int, event_name: str, page_url: str, **fields: Any) -> Step:
         """A step to a page, after the time that a shopper takes to think."""
@@ -290,9 +312,7 @@ class Visit:
         if self.page_url is not None and self.page_url != page_url:
             pages["referrer"] = self.page_url
         self.page_url = page_url
-        # Exponential, but between half a second and five times the mean: visits must come to an end.
-        think_ms = 500 + min(int(-log(1 - self._rng.random()) * mean_ms), 5 * mean_ms) if mean_ms else 0
-        return Step(think_ms, event_name, pages | fields)
+        return Step(think_ms(self._rng.random(), mean_ms) if mean_ms else 0, event_name, pages | fields)
 
     def _show(self, mean_ms: int, event_name: str, page_url: str, items: list[Line], **fields: Any) -> Step:
         """A step about items, worth their sum."""

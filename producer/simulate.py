@@ -10,10 +10,10 @@ from heapq import heappop, heappush, heapreplace
 from itertools import chain, count, islice
 
 from producer.faults import Event, Rates, Record, rfc3339, send
+from producer.incident import Refuses
 from producer.load_curve import COUNTRY_LOAD, LOAD, MINUTES_PER_DAY
+from producer.payment_outage import through_outage
 from producer.shoppers import EVENTS_PER_VISIT, LONGEST_VISIT_MS, Step, Visit, new_uuid, pick_country
-
-SCHEMA_VERSION = 1
 
 WARM_UP_EVENTS = 200_000
 """At most so many events are simulated, unseen, before the start: some seconds of work. Above 660 events/s they don't
@@ -41,15 +41,21 @@ class Simulation:
         return f"seed={self.seed} start={rfc3339(self.start_ms)} rate={self.rate!r} {self.rates}"
 
 
-def simulate(simulation: Simulation, events: int | None = None) -> Iterator[Record]:
+def never(_country: str, _at_ms: int) -> bool:
+    """Refuses no payment."""
+    return False
+
+
+def simulate(simulation: Simulation, events: int | None = None, refuses: Refuses = never) -> Iterator[Record]:
     """The records in the order in which they are sent; endless, or until `events` distinct valid events are sent.
 
     Those N events are records of the kinds `event` and `late`; the duplicates and malformed copies of them come on top.
-    The same simulation gives the same records, byte for byte; a larger `events` lengthens them.
+    The same simulation gives the same records, byte for byte; a larger `events` lengthens them. Where `refuses` says
+    so, payments fail; what else happens stays as it is.
     """
     happened = happenings(simulation, random.Random(simulation.identity))  # noqa: S311 (nothing here is a secret)
     faults = random.Random(f"faults {simulation.identity}")  # noqa: S311
-    return send(islice(happened, events), simulation.rates, faults)
+    return send(islice(through_outage(happened, refuses), events), simulation.rates, faults)
 
 
 def happenings(simulation: Simulation, rng: random.Random) -> Iterator[Event]:
@@ -62,7 +68,6 @@ def _event(rng: random.Random, at_ms: int, visit: Visit, step: Step) -> Event:
     fields = {
         "event_id": new_uuid(rng),
         "event_name": step.event_name,
-        "schema_version": SCHEMA_VERSION,
         "occurred_at": rfc3339(at_ms),
         "sent_at": "",  # known when it is sent; here to stand beside occurred_at
         **visit.fields,

@@ -1,5 +1,6 @@
-"""Runs the two queries (`run`), recomputes MySQL from Cassandra (`rebuild`), or compares it with what such a
-recomputation would give (`rebuild --check`)."""
+"""Runs the two queries (`run`), recomputes MySQL from Cassandra (`rebuild`), a range of it while they run (`rebuild
+--since`), compares it with what such a recomputation would give (`rebuild --check`), or judges dead letters anew
+(`replay`)."""
 
 from __future__ import annotations
 
@@ -9,8 +10,9 @@ import sys
 
 import contracts
 import settings as settings_module
-from spark_jobs import job, rebuild
+from spark_jobs import job, rebuild, rebuild_range, replay
 from spark_jobs.checkpoint import CheckpointRefused
+from spark_jobs.sinks.mysql import now
 
 log = logging.getLogger("spark_jobs")
 REFUSED = 78  # sysexits' EX_CONFIG: the supervisor does not start the job again
@@ -21,19 +23,32 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command")
     commands.add_parser("run", help="run the queries until stopped (the default)")
     rebuilding = commands.add_parser("rebuild", help="recompute MySQL from Cassandra; the job must be stopped")
-    rebuilding.add_argument("--check", action="store_true", help="compare only, change nothing")
+    how = rebuilding.add_mutually_exclusive_group()
+    how.add_argument("--check", action="store_true", help="compare only, change nothing")
+    how.add_argument("--since", type=rebuild_range.minute, help="from this minute on only, while the job runs")
+    rebuilding.add_argument(
+        "--until",
+        type=rebuild_range.minute,
+        default=now().replace(second=0, microsecond=0),
+        help="with --since: up to this minute",
+    )
+    commands.add_parser("replay", help="judge dead letters anew; the job must be stopped")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for noisy in ("kafka", "cassandra", "mysql", "py4j"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
     try:
-        if options.command != "rebuild":
-            job.run(settings_module.load())
-        elif options.check:
-            rebuild.check(settings_module.load())
-        else:
-            rebuild.run(settings_module.load())
-    except rebuild.Differs as error:
+        settings = settings_module.load()
+        match options.command:
+            case "rebuild" if options.since:
+                rebuild_range.run(settings, options.since, options.until)
+            case "rebuild":
+                (rebuild.check if options.check else rebuild.run)(settings)
+            case "replay":
+                replay.run(settings)
+            case _:
+                job.run(settings)
+    except (rebuild.Differs, rebuild_range.RangeRefused, replay.ReplayRefused) as error:
         log.error("%s", error)
         return 1
     except (CheckpointRefused, job.Refused, settings_module.SettingError, contracts.ContractError) as error:

@@ -20,15 +20,32 @@ from pyspark.sql.streaming import StreamingQuery
 import contracts
 from settings import Settings
 from spark_jobs import domains
-from spark_jobs.checkpoint import Checkpoint, Offsets
+from spark_jobs.checkpoint import Checkpoint, Offsets, check_kept
 from spark_jobs.merge import Table, combine
-from spark_jobs.pipeline_tables import arrivals, expectations_by_minute, minute_of, rejects_by_minute
+from spark_jobs.pipeline_tables import (
+    arrivals,
+    expectations_by_minute,
+    lateness_by_minute,
+    minute_of,
+    reject_samples_by_minute,
+    rejects_by_minute,
+)
 from spark_jobs.seen import SeenIds, by_minute
 from spark_jobs.sinks.mysql import QUERY, Batch, MySQLSink, now
 from spark_jobs.source import JUDGED, judge_slices, offsets_of, records, shortened, trigger
 from stores.outage import Outage, patiently
 
 log = logging.getLogger(__name__)
+
+HISTORY = {
+    "rejects_by_minute": "minute",
+    "latency_by_minute": "minute",
+    "lateness_by_minute": "minute",
+    "progress_by_minute": "minute",
+    "reject_samples_by_minute": "minute",
+    "batches": "committed_at",
+}
+"""The pipeline's own tables, and the time (UTC) by which retention deletes their rows."""
 
 EXPIRY_EVERY = timedelta(minutes=1)
 CAUGHT_UP = 0.9
@@ -58,6 +75,14 @@ def rows_of(table: Table, frame: pl.DataFrame) -> tuple[Table, pl.DataFrame]:
     return table, combine(table, table.rows(frame))
 
 
+def slower_clock(started_at: datetime, appended_at: pl.Series) -> datetime:
+    """The time (UTC, naive) by our clock or the broker's, whichever is behind.
+
+    One that is ahead for a while must not let ids go while duplicates of their events may still come.
+    """
+    return min(started_at, appended_at.max().replace(tzinfo=None))
+
+
 class Aggregate:
     """The query's state in the driver: the store, the ids seen, and where both are."""
 
@@ -83,7 +108,11 @@ class Aggregate:
             patiently(lambda: self.sink.begin(self.checkpoint_id, self.first), "MySQL")
         else:
             self.first, self.checkpoint_id, self.merged_batch = stored.offsets, stored.checkpoint_id, stored.batch_id
+            check_kept(
+                QUERY, self.first, patiently(lambda: offsets_of(self.settings.events_topic, self.settings), "Kafka")
+            )
             self.seen = patiently(self.sink.seen_ids, "MySQL")
+        patiently(lambda: self.sink.note_expectations(self.contract.expectations), "MySQL")
 
     def start(self, spark: SparkSession, once: bool = False) -> StreamingQuery:
         """Starts the query, after `open`; `once`: it ends when it has all there is."""
@@ -110,12 +139,12 @@ class Aggregate:
         self.merged_batch = batch_id
         for minute, ids in new:
             self.seen.add(minute, ids)
-        if batch.records < CAUGHT_UP * self.settings.spark_max_offsets_per_trigger:
-            self.expire(started_at)
+        if judged.height and batch.records < CAUGHT_UP * self.settings.spark_max_offsets_per_trigger:
+            self.expire(slower_clock(started_at, judged["appended_at"]))
 
     def _nothing(self) -> pl.DataFrame:
         schema = domains.judge(self.settings.domain).schema
-        return pl.DataFrame(schema={**schema, "partition": pl.Int32(), "offset": pl.Int64()})
+        return pl.DataFrame(schema={**schema, "partition": pl.Int32(), "offset": pl.Int64(), "sample": pl.String()})
 
     def digest(
         self, judged: pl.DataFrame, batch_id: int, started_at: datetime
@@ -132,17 +161,22 @@ class Aggregate:
             aggregated=events.height,
             rejected=judged.height - good.height,
             started_at=started_at,
-            tables=[*(rows_of(table, events) for table in self.tables), rows_of(rejects_by_minute, judged)],
+            tables=[
+                *(rows_of(table, events) for table in (*self.tables, lateness_by_minute)),
+                rows_of(rejects_by_minute, judged),
+            ],
             arrived=rows_of(arrivals, events)[1],
+            samples=reject_samples_by_minute(judged, self.settings.events_topic),
             seen=new,
+            ids_held=len(self.seen) + events.height,
         )
         return batch, new
 
     def expire(self, caught_up_at: datetime) -> None:
         """Forgets ids that can't come again, and old rows of the tables, once a minute.
 
-        Everything appended before `caught_up_at` is merged, so that what comes was appended later, and the judge
-        rejects what occurred longer before that than the contract allows.
+        Everything appended before `caught_up_at` (UTC, naive) is merged, so that what comes was appended later, and
+        the judge rejects what occurred longer before that than the contract allows.
         """
         if caught_up_at - self.expired_at < EXPIRY_EVERY:
             return
@@ -151,8 +185,8 @@ class Aggregate:
         self.seen.forget(ids_before - timedelta(minutes=1))
         rows_before = caught_up_at - timedelta(days=self.settings.mysql_retention_days)
         ages = {(table.name, table.expires_by): rows_before for table in self.tables}
-        ages |= {(name, "minute"): rows_before for name in ("rejects_by_minute", "latency_by_minute")}
-        ages |= {("batches", "committed_at"): rows_before, ("seen_ids", "minute"): ids_before - timedelta(minutes=1)}
+        ages |= dict.fromkeys(HISTORY.items(), rows_before)
+        ages |= {("seen_ids", "minute"): ids_before - timedelta(minutes=1)}
         try:
             self.sink.expire(ages)
             self.expired_at = caught_up_at

@@ -20,7 +20,7 @@ from pyspark.sql.streaming import StreamingQuery
 import settings as settings_module
 from settings import Settings
 from spark_jobs import domains
-from spark_jobs.checkpoint import Checkpoint, Progress, from_json, records_between, to_json
+from spark_jobs.checkpoint import Checkpoint, Offsets, Progress, check_kept, from_json, records_between, to_json
 from spark_jobs.sinks import cassandra as cassandra_sink
 from spark_jobs.sinks import dead_letter
 from spark_jobs.source import judged, offsets_of, records, trigger, worker_judge
@@ -92,6 +92,7 @@ class Archive:
         self.checkpoint = checkpoint(settings)
         self.progress = Progress("", -1, {})
         self.totals = {"records": 0, "rejected": 0}
+        self.written_us = 0
 
     def connect(self) -> None:
         self.session = patiently(lambda: cassandra.connect(self.settings, "spark", self.settings.domain), "Cassandra")
@@ -100,12 +101,21 @@ class Archive:
         """Finds out where the store is, or begins it. Raises CheckpointRefused."""
         self.connect()
         stored = patiently(self.stored, "Cassandra")
-        self.checkpoint.check(QUERY, stored)
+        self.check(stored)
         if stored is None:
-            first = patiently(lambda: offsets_of(self.settings.events_topic, self.settings), "Kafka")
-            self.restart(Progress(self.checkpoint.create(), -1, first))
+            self.restart(Progress(self.checkpoint.create(), -1, self.first()))
         else:
             self.progress = stored
+
+    def first(self) -> Offsets:
+        """The first offsets that Kafka has."""
+        return patiently(lambda: offsets_of(self.settings.events_topic, self.settings), "Kafka")
+
+    def check(self, stored: Progress | None) -> None:
+        """Raises CheckpointRefused unless checkpoint, store and Kafka belong together."""
+        self.checkpoint.check(QUERY, stored)
+        if stored is not None:
+            check_kept(QUERY, stored.offsets, self.first())
 
     def start(self, spark: SparkSession, once: bool = False) -> StreamingQuery:
         """Starts the query, after `open`; `once`: it ends when it has all there is."""
@@ -146,17 +156,25 @@ class Archive:
     def stored(self) -> Progress | None:
         """Where Cassandra is; None before the first start. Raises Outage."""
         with cassandra.outages():
-            row = self.session.execute("SELECT * FROM checkpoints WHERE query = %s", (QUERY,)).one()
+            row = self.session.execute(
+                "SELECT checkpoint_id, batch_id, offsets, records, rejected, WRITETIME(batch_id) AS written_us "
+                "FROM checkpoints WHERE query = %s",
+                (QUERY,),
+            ).one()
         if row is None:
             return None
+        self.written_us = row.written_us
         self.totals = {"records": row.records, "rejected": row.rejected}
         return Progress(row.checkpoint_id, row.batch_id, from_json(row.offsets))
 
     def _note(self) -> None:
+        committed_at = datetime.now(UTC)
+        # Cassandra keeps what has the later time: a clock that was put back must not make it keep the older note.
+        self.written_us = max(int(committed_at.timestamp() * 1e6), self.written_us + 1)
         with cassandra.outages():
             self.session.execute(
                 "INSERT INTO checkpoints (query, checkpoint_id, batch_id, offsets, records, rejected, committed_at) "
-                "VALUES (%s, %s, %s, %s, %s, %s, %s)",
+                "VALUES (%s, %s, %s, %s, %s, %s, %s) USING TIMESTAMP %s",
                 (
                     QUERY,
                     self.progress.checkpoint_id,
@@ -164,6 +182,7 @@ class Archive:
                     to_json(self.progress.offsets),
                     self.totals["records"],
                     self.totals["rejected"],
-                    datetime.now(UTC),
+                    committed_at,
+                    self.written_us,
                 ),
             )

@@ -17,7 +17,10 @@ Offsets = dict[int, int]
 
 
 class CheckpointRefused(RuntimeError):  # noqa: N818 - it says what happened
-    """Checkpoint and store don't belong together; the message says why and what to do."""
+    """Checkpoint, store and Kafka don't belong together; the message says why and what to do."""
+
+
+MEND = "run 'make rebuild' to recompute the store from the archive and to start a checkpoint that belongs to it"
 
 
 @dataclass(frozen=True)
@@ -80,38 +83,60 @@ class Checkpoint:
         return self._last("commits")
 
     def end_offsets(self, batch_id: int) -> Offsets:
-        """The next offset of each partition after a planned micro-batch, from Spark's offset log."""
-        # Three lines: version, metadata of the batch, offsets of the only source as {"topic": {"partition": offset}}.
-        last_line = (Path(self.spark_folder) / "offsets" / str(batch_id)).read_text().splitlines()[-1]
-        return {int(partition): offset for partition, offset in json.loads(last_line)[self.topic].items()}
+        """The next offset of each partition after a planned micro-batch, from Spark's offset log.
+
+        Raises CheckpointRefused where the log can't be read.
+        """
+        path = Path(self.spark_folder) / "offsets" / str(batch_id)
+        try:
+            # Three lines: version, metadata of the batch, offsets of the only source by topic and partition.
+            last_line = path.read_text().splitlines()[-1]
+            return {int(partition): offset for partition, offset in json.loads(last_line)[self.topic].items()}
+        except (OSError, ValueError, LookupError) as error:
+            raise CheckpointRefused(f"the checkpoint's entry {path} can't be read ({error!r}): {MEND}") from error
 
     def check(self, query: str, stored: Progress | None) -> None:
         """Raises CheckpointRefused unless the folder and the store's progress belong together."""
-        mend = "run 'make rebuild' to recompute the store from the archive and to start a checkpoint that belongs to it"
         identity = self.identity()
         if stored is None and identity is None and self.planned_batch() < 0:
             return
         if identity is None:
             raise CheckpointRefused(
-                f"{query}: the checkpoint in {self.folder} is lost, the store has data of it: {mend}"
+                f"{query}: the checkpoint in {self.folder} is lost, the store has data of it: {MEND}"
             )
         if stored is None:
             raise CheckpointRefused(
-                f"{query}: there is a checkpoint in {self.folder}, but the store knows none: {mend}"
+                f"{query}: there is a checkpoint in {self.folder}, but the store knows none: {MEND}"
             )
         if stored.checkpoint_id != identity:
             raise CheckpointRefused(
                 f"{query}: the checkpoint in {self.folder} is another stack's ({identity}), the store's is "
-                f"{stored.checkpoint_id}: {mend}"
+                f"{stored.checkpoint_id}: {MEND}"
             )
         planned, committed = self.planned_batch(), self.committed_batch()
         if not committed <= stored.batch_id <= planned:
             raise CheckpointRefused(
                 f"{query}: the store is at micro-batch {stored.batch_id}, the checkpoint in {self.folder} planned "
-                f"{planned} and committed {committed}: one of them is from an older copy: {mend}"
+                f"{planned} and committed {committed}: one of them is from an older copy: {MEND}"
             )
+        for batch_id in {stored.batch_id, planned} - {-1}:
+            self.end_offsets(batch_id)
         if stored.batch_id >= 0 and self.end_offsets(stored.batch_id) != stored.offsets:
             raise CheckpointRefused(
                 f"{query}: store and checkpoint in {self.folder} differ about the offsets of micro-batch "
-                f"{stored.batch_id}: {mend}"
+                f"{stored.batch_id}: {MEND}"
             )
+
+
+def check_kept(query: str, reached: Offsets, first: Offsets) -> None:
+    """Raises CheckpointRefused where Kafka, whose first offsets are `first`, no longer has what comes next."""
+    gone = [
+        f"partition {partition}, offsets {reached.get(partition, 0)} to {offset - 1}"
+        for partition, offset in sorted(first.items())
+        if offset > reached.get(partition, 0)
+    ]
+    if gone:
+        raise CheckpointRefused(
+            f"{query}: Kafka has deleted records before they were read ({'; '.join(gone)}): run 'make rebuild', which "
+            "goes on with what the archive and Kafka have, and raise KAFKA_RETENTION_HOURS"
+        )

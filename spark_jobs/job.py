@@ -16,11 +16,14 @@ from pyspark.sql.streaming import StreamingQuery
 
 from settings import Settings
 from spark_jobs import session
+from spark_jobs.aggregate import QUERY as AGGREGATE
 from spark_jobs.aggregate import Aggregate
+from spark_jobs.archive import QUERY as ARCHIVE
 from spark_jobs.archive import Archive
 from spark_jobs.checkpoint import CheckpointRefused
 from spark_jobs.heartbeat import heartbeat
 from spark_jobs.judge import ContractViolation
+from spark_jobs.listener import recording
 
 log = logging.getLogger(__name__)
 
@@ -72,19 +75,21 @@ def _run(settings: Settings) -> None:
     alive = heartbeat(settings)
     alive.parent.mkdir(parents=True, exist_ok=True)
     alive.unlink(missing_ok=True)
-    queries = (Archive(settings), Aggregate(settings))
+    archive, aggregate = queries = (Archive(settings), Aggregate(settings))
     for query in queries:
         query.open()  # refuses before Spark takes its seconds to start
     spark = session.build(settings)
-    running = {query.__class__.__name__: query.start(spark) for query in queries}
-    log.info("archive and aggregate run over %s", settings.events_topic)
-    watch(running, stopping, alive)
-    try:
-        for query in running.values():
-            query.stop()
-        spark.stop()
-    except (Py4JError, OSError):
-        log.info("the JVM was told to stop as well, and has ended already")
+    with recording(settings, {ARCHIVE: archive.progress.offsets, AGGREGATE: aggregate.first}) as listener:
+        spark.streams.addListener(listener)
+        running = {query.__class__.__name__: query.start(spark) for query in queries}
+        log.info("archive and aggregate run over %s", settings.events_topic)
+        watch(running, stopping, alive)
+        try:
+            for query in running.values():
+                query.stop()
+            spark.stop()
+        except (Py4JError, OSError):
+            log.info("the JVM was told to stop as well, and has ended already")
 
 
 def watch(running: Mapping[str, StreamingQuery], stopping: threading.Event, alive: Path) -> None:

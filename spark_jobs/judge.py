@@ -234,6 +234,13 @@ class Judge:
             "failed",
         )
 
+    def judge_archived(self, values: Sequence[bytes], minute: datetime) -> pl.DataFrame:
+        """As `judge`, for events of a minute (UTC) out of the archive.
+
+        They came in time once, so they are judged as if they had arrived when they occurred.
+        """
+        return self.judge(values, pl.Series([minute], dtype=TIMESTAMP).new_from_index(0, len(values)))
+
     def _frame(self, events: list[Any]) -> tuple[pl.DataFrame, dict[int, str]]:
         """The columns that are asked for or named by expectations; and what `_columns` finds wrong."""
         frame, wrong = _columns(events, self.flat)

@@ -111,8 +111,10 @@ def upsert(table: Table, schema: Mapping[str, pl.DataType], into: str | None = N
         for name, by in table.first.items()
     ]
     assignments += [f"{name} = {old}.{name} + new.{name}" for name in table.sum]
-    assignments += [f"{name} = LEAST({old}.{name}, new.{name})" for name in table.minimum]
-    assignments += [f"{name} = GREATEST({old}.{name}, new.{name})" for name in table.maximum]
+    # As in Polars, NULL is no value: MySQL's own LEAST would be NULL where one of the two is.
+    for name, chosen in {**dict.fromkeys(table.minimum, "LEAST"), **dict.fromkeys(table.maximum, "GREATEST")}.items():
+        both = f"{old}.{name}, new.{name}"
+        assignments.append(f"{name} = COALESCE({chosen}({both}), {both})")
     return (
         f"INSERT INTO {old} ({', '.join(table.columns)}) SELECT * FROM (SELECT {values} "  # noqa: S608 - names only
         f"FROM JSON_TABLE(%s, '$[*]' COLUMNS ({columns})) AS sent) AS new "

@@ -10,7 +10,13 @@ import polars as pl
 from spark_jobs.merge import Table, table
 
 FINE_STEP_MS = 100
-COARSE_STEP_MS = 10_000
+LATENCY_STEPS_MS = {10_000: FINE_STEP_MS, 100_000: 10_000, 1_000_000: 100_000}
+"""Latency below which a bucket is so wide; above the last one it is `COARSEST_STEP_MS`. At most 126 rows a minute and
+kind, though events may be two hours late."""
+COARSEST_STEP_MS = 1_000_000
+LATE_FROM_S = (0, 10, 60, 600, 3600)
+"""Where the buckets of late events begin; the last one has no end."""
+SAMPLE_LENGTH = 200
 
 
 def minute_of(column: str) -> pl.Expr:
@@ -46,34 +52,85 @@ def expectations_by_minute(expectations: Sequence[str]) -> Table:
     return expectations_by_minute
 
 
-@table(key=("appended_at",), sum=("events",))
-def arrivals(records: pl.DataFrame) -> pl.DataFrame:
-    """Good events by the broker's time for them, to 100 ms: not a table in MySQL but what `latency_by_minute` needs,
-    and the number of events in the micro-batch."""
+@table(key=("minute", "late_from_s"), sum=("events",))
+def lateness_by_minute(records: pl.DataFrame) -> pl.DataFrame:
+    late_s = (pl.col("appended_at") - pl.col("occurred_at")).dt.total_seconds()
+    late_from_s = pl.lit(LATE_FROM_S[0], dtype=pl.Int64)
+    for bound in LATE_FROM_S[1:]:
+        late_from_s = pl.when(late_s >= bound).then(pl.lit(bound, dtype=pl.Int64)).otherwise(late_from_s)
     return records.filter(pl.col("reject").is_null()).select(
-        pl.col("appended_at").dt.truncate(f"{FINE_STEP_MS}ms"), pl.lit(1, dtype=pl.Int64).alias("events")
+        minute_of("appended_at"), late_from_s.alias("late_from_s"), pl.lit(1, dtype=pl.Int64).alias("events")
     )
 
 
-@table(key=("minute", "latency_ms"), sum=("events",))
+def start_of(value: bytes | None) -> str:
+    """The start of a record as text, for a person to read."""
+    text = (value or b"")[: 4 * SAMPLE_LENGTH].decode("utf-8", "replace")
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:SAMPLE_LENGTH])
+
+
+def newest_rejects(records: pl.DataFrame) -> pl.DataFrame:
+    """The newest rejected record of each reason and `minute`, a column that is added."""
+    rejected = records.filter(pl.col("reject").is_not_null()).with_columns(minute_of("appended_at"))
+    return rejected.sort("appended_at", "partition", "offset").unique(["reject", "minute"], keep="last")
+
+
+def with_samples(records: pl.DataFrame, values: Sequence[bytes | None] | pl.Series) -> pl.DataFrame:
+    """Judged records with the column `sample`: the start of the record for the newest reject of each reason and
+    minute, else null.
+
+    `values` are the records themselves, in the same order.
+    """
+    rows = newest_rejects(records.with_row_index("row"))["row"].to_list()
+    sample = pl.repeat(None, records.height, dtype=pl.String(), eager=True)
+    return records.with_columns(sample.scatter(rows, [start_of(values[row]) for row in rows]).alias("sample"))
+
+
+def reject_samples_by_minute(records: pl.DataFrame, topic: str) -> pl.DataFrame:
+    """Judged records of a topic, with `sample` as `with_samples` gives it -> rows of reject_samples_by_minute."""
+    return newest_rejects(records.filter(pl.col("sample").is_not_null())).select(
+        pl.col("reject").alias("reason"),
+        "minute",
+        pl.col("reject_detail").alias("detail"),
+        pl.lit(topic).alias("topic"),
+        pl.col("partition").alias("kafka_partition"),
+        pl.col("offset").alias("kafka_offset"),
+        pl.col("appended_at").dt.replace_time_zone(None),
+        "sample",
+    )
+
+
+@table(key=("since", "at"), sum=("events",))
+def arrivals(records: pl.DataFrame) -> pl.DataFrame:
+    """Good events by when they were created and by when the broker took them, to 100 ms: not a table in MySQL but what
+    `latency_by_minute` needs."""
+    events = records.filter(pl.col("reject").is_null())
+    return pl.concat(
+        events.select(
+            pl.lit(since).alias("since"),
+            pl.col(time).dt.truncate(f"{FINE_STEP_MS}ms").alias("at"),
+            pl.lit(1, dtype=pl.Int64).alias("events"),
+        )
+        for since, time in (("created", "occurred_at"), ("appended", "appended_at"))
+    )
+
+
+@table(key=("minute", "since", "latency_ms"), sum=("events",))
 def latency_by_minute(arrived: pl.DataFrame) -> pl.DataFrame:
     """Rows of `arrivals` with the time of the commit in `committed_at` -> rows of latency_by_minute."""
-    latency_ms = (pl.col("committed_at") - pl.col("appended_at")).dt.total_milliseconds().clip(0)
-
-    def up_to(step_ms: int) -> pl.Expr:
-        return (latency_ms // step_ms + 1) * step_ms
-
+    latency_ms = (pl.col("committed_at") - pl.col("at")).dt.total_milliseconds().clip(0)
+    step_ms = pl.lit(COARSEST_STEP_MS, dtype=pl.Int64)
+    for below_ms, step in reversed(LATENCY_STEPS_MS.items()):
+        step_ms = pl.when(latency_ms < below_ms).then(pl.lit(step, dtype=pl.Int64)).otherwise(step_ms)
     return arrived.select(
         minute_of("committed_at"),
-        pl.when(latency_ms < COARSE_STEP_MS)
-        .then(up_to(FINE_STEP_MS))
-        .otherwise(up_to(COARSE_STEP_MS))
-        .alias("latency_ms"),
+        "since",
+        ((latency_ms // step_ms + 1) * step_ms).alias("latency_ms"),
         "events",
     )
 
 
 def latencies(arrived: pl.DataFrame, committed_at: datetime) -> pl.DataFrame:
     """The rows of latency_by_minute for events that arrived as in `arrivals` and are committed at `committed_at`."""
-    stamped = arrived.with_columns(pl.lit(committed_at).cast(arrived.schema["appended_at"]).alias("committed_at"))
+    stamped = arrived.with_columns(pl.lit(committed_at).cast(arrived.schema["at"]).alias("committed_at"))
     return latency_by_minute.rows(stamped)

@@ -22,9 +22,9 @@ from pyspark.sql import SparkSession
 import contracts
 from producer.ledger import Ledger
 from settings import Settings
-from spark_jobs import aggregate, archive, domains, session
-from spark_jobs.archive import Archive
-from spark_jobs.checkpoint import CheckpointRefused, Offsets, Progress, to_json
+from spark_jobs import aggregate, domains, replay, session
+from spark_jobs.checkpoint import Offsets, to_json
+from spark_jobs.drain import complete_aggregates, complete_archive
 from spark_jobs.job import only_one
 from spark_jobs.merge import Table
 from spark_jobs.pipeline_tables import rejects_by_minute
@@ -34,7 +34,6 @@ from spark_jobs.sinks.dead_letter import Address, addresses
 from spark_jobs.sinks.mysql import QUERY, merge_rows, now
 from spark_jobs.source import JUDGED, worker_judge
 from stores import cassandra, mysql
-from stores.outage import patiently
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +48,7 @@ class Differs(RuntimeError):  # noqa: N818 - it says what was found
 def run(settings: Settings) -> None:
     """Rebuilds the domain's tables; raises CheckpointRefused while the job runs."""
     with only_one(settings), session.running(settings) as spark:
+        replay.settle(settings)
         upto = complete_archive(settings, spark)
         with mysql.connected(settings, "root", settings.domain) as connection:
             swap(settings, connection, recompute(settings, spark, connection, upto))
@@ -61,10 +61,9 @@ def check(settings: Settings) -> None:
     Raises Differs, and CheckpointRefused while the job runs.
     """
     with only_one(settings), Ledger.held(settings.ledger_path), session.running(settings) as spark:
+        replay.settle(settings)
         upto = complete_archive(settings, spark)
-        query = aggregate.Aggregate(settings)
-        query.open()
-        query.start(spark, once=True).awaitTermination()
+        complete_aggregates(settings, spark)
         with mysql.connected(settings, "root", settings.domain) as connection:
             names = recompute(settings, spark, connection, upto)
             try:
@@ -104,40 +103,14 @@ def discard(connection: Any, names: Sequence[str]) -> None:
             cursor.execute(f"DROP TABLE IF EXISTS {name}{BESIDE}")
 
 
-def complete_archive(settings: Settings, spark: SparkSession) -> Offsets:
-    """Archives everything that is in Kafka now; returns the offsets up to which Cassandra holds all, and no more.
-
-    Archiving twice changes nothing, so a checkpoint that is lost or foreign is replaced by a new one that starts where
-    Cassandra says it is.
-    """
-    query = Archive(settings)
-    query.connect()
-    stored = patiently(query.stored, "Cassandra")
-    try:
-        query.checkpoint.check(archive.QUERY, stored)
-    except CheckpointRefused as refused:
-        log.warning("%s: starting a new checkpoint", refused)
-        shutil.rmtree(query.checkpoint.folder, ignore_errors=True)
-        if stored is not None:
-            query.restart(Progress(query.checkpoint.create(), -1, stored.offsets))
-    log.info("archiving what Kafka still has")
-    query.open()
-    query.start(spark, once=True).awaitTermination()
-    return query.progress.offsets
-
-
 def read_archive(domain: str, slices: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """For mapInArrow: partitions of the archive (minute, shard) -> their events judged, as source.judge_slices does.
-
-    They were judged in time once, so they are judged as if they had arrived when they occurred.
-    """
+    """For mapInArrow: partitions of the archive (minute, shard) -> their events judged, as source.judge_slices does."""
     judge = worker_judge(domain)
     main = domains.load(domain).ARCHIVE[0]
     for partitions in slices:
         for row in partitions.to_pylist():
             payloads = read_partition(main, row["minute"], row["shard"])
-            minute = pl.Series([row["minute"]], dtype=pl.Datetime("us", "UTC"))
-            judged = judge.judge(payloads, minute.new_from_index(0, len(payloads)))
+            judged = judge.judge_archived(payloads, row["minute"])
             yield pa.RecordBatch.from_pydict(
                 {"judged": pa.array([judged.write_ipc(None, compression="lz4").getvalue()], pa.binary())}
             )
@@ -184,11 +157,13 @@ def recompute(settings: Settings, spark: SparkSession, connection: Any, upto: Of
                 cursor.execute(f"INSERT INTO seen_ids{BESIDE} VALUES (%s, -1, %s)", (minute, ids))  # noqa: S608
         log.info("recomputed %s: %d events", hour.strftime("%Y-%m-%d %H:00"), events.height)
     rejected = [address for address in addresses(settings) if address.offset < upto.get(address.partition, 0)]
+    replayed = replay.closed(settings)
     with mysql.transaction(connection) as cursor:
         merge_rows(
             cursor, *aggregate.rows_of(rejects_by_minute, reject_frame(rejected)), into=f"rejects_by_minute{BESIDE}"
         )
-        note(cursor, upto, aggregated, len(rejected))
+        still_rejected = [address for address in rejected if address.place not in replayed]
+        note(cursor, upto, aggregated, len(still_rejected))
     return names
 
 

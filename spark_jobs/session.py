@@ -22,13 +22,14 @@ def build(settings: Settings) -> SparkSession:
     os.environ["PYTHONPATH"] = str(ROOT)
     jars = ",".join(str(jar) for jar in sorted((INSTALL / "jars" / "spark").glob("*.jar")))
     local = settings.spark_master == "local"
+    here = local or "//127.0.0.1:" in settings.spark_master
     threads = MORE_THREADS_THAN_PARTITIONS * settings.kafka_partitions
     master = f"local[{threads}]" if local else settings.spark_master
     options = {
         "spark.jars": jars,
         "spark.driver.memory": settings.spark_driver_memory,
-        "spark.driver.bindAddress": "127.0.0.1" if local else "0.0.0.0",  # noqa: S104 - executors must reach it
-        "spark.driver.host": "127.0.0.1" if local else socket.gethostname(),
+        "spark.driver.bindAddress": "127.0.0.1" if here else "0.0.0.0",  # noqa: S104 - executors must reach it
+        "spark.driver.host": "127.0.0.1" if here else socket.gethostname(),
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.scheduler.mode": "FAIR",

@@ -17,6 +17,7 @@ from settings import Settings
 from spark_jobs import domains
 from spark_jobs.checkpoint import Offsets
 from spark_jobs.judge import MAX_RECORD_BYTES, ContractViolation, Judge
+from spark_jobs.pipeline_tables import with_samples
 from stores.kafka import outages
 
 
@@ -73,7 +74,8 @@ def judge_slices(domain: str, slices: Iterable[pa.RecordBatch]) -> Iterator[pa.R
     """
     judge = worker_judge(domain)
     for records in slices:
-        sink = judged(judge, records).write_ipc(None, compression="lz4")
+        verdict = with_samples(judged(judge, records), pl.Series(pl.from_arrow(records.column("value"))))
+        sink = verdict.write_ipc(None, compression="lz4")
         yield pa.RecordBatch.from_pydict({"judged": pa.array([sink.getvalue()], pa.binary())})
 
 

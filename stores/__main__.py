@@ -1,12 +1,19 @@
-"""`python -m stores`: makes users, schema and topics in the three stores where they are missing."""
+"""`python -m stores`: makes users, schema and topics in the three stores where they are missing.
+
+Refuses to, and so does `make up`, while the domain's contract is no released version.
+"""
 
 from __future__ import annotations
 
 import logging
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import settings as settings_module
+from contracts import ContractError
+from contracts.release import check
 from stores import cassandra, kafka, mysql
+from stores.migration import SchemaError
 from stores.outage import patiently
 
 DEADLINE_S = 120.0
@@ -17,12 +24,16 @@ def main() -> None:
     for driver in ("kafka", "cassandra", "mysql"):  # what they say of an outage, `patiently` says better
         logging.getLogger(driver).setLevel(logging.CRITICAL)
     settings = settings_module.load()
-    with ThreadPoolExecutor() as pool:
-        for done in [
-            pool.submit(patiently, lambda set_up=store.set_up: set_up(settings), name, DEADLINE_S)
-            for name, store in {"MySQL": mysql, "Cassandra": cassandra, "Kafka": kafka}.items()
-        ]:
-            done.result()
+    try:
+        check(settings.domain)
+        with ThreadPoolExecutor() as pool:
+            for done in [
+                pool.submit(patiently, lambda set_up=store.set_up: set_up(settings), name, DEADLINE_S)
+                for name, store in {"MySQL": mysql, "Cassandra": cassandra, "Kafka": kafka}.items()
+            ]:
+                done.result()
+    except (ContractError, SchemaError) as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from secrets import token_urlsafe
 
@@ -17,9 +17,10 @@ from cassandra import (
 from cassandra.auth import PlainTextAuthProvider
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable, Session
 from cassandra.connection import ConnectionException
-from cassandra.policies import DCAwareRoundRobinPolicy, TokenAwarePolicy
+from cassandra.policies import ConstantReconnectionPolicy, DCAwareRoundRobinPolicy, TokenAwarePolicy
 
 from settings import ROOT, Settings
+from stores.migration import OPTIONS, CassandraTable, cassandra_statements
 from stores.outage import Outage
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,13 @@ log = logging.getLogger(__name__)
 FACTORY_USER = "cassandra"  # the superuser, with this name as password, that every new Cassandra begins with
 GRANTS = {"spark": ("SELECT", "MODIFY"), "reader": ("SELECT",)}
 REQUEST_TIMEOUT_S = 20.0
+RECONNECT_EVERY_S = 1.0
+SHARDS = 16
+
+
+def shard(key: bytes) -> int:
+    """The shard of a minute, 0 to 15, in which the events with this id of 16 bytes lie."""
+    return key[0] % SHARDS
 
 
 @contextmanager
@@ -57,6 +65,8 @@ def _open(settings: Settings, user: str, password: str, keyspace: str | None) ->
         protocol_version=5,
         compression=False,  # costs both sides more than it spares a network as near as this
         connect_timeout=10,
+        # The driver's own pauses grow to ten minutes: after a long outage it would still wait when all works again.
+        reconnection_policy=ConstantReconnectionPolicy(RECONNECT_EVERY_S, max_attempts=None),
     )
     try:
         with outages():
@@ -119,16 +129,11 @@ def set_up(settings: Settings, report: Callable[[str], None] = log.info) -> None
                     (token_urlsafe(24),),
                 )
                 report("Cassandra: the factory's superuser can't log in any more")
-            session.execute(
-                f"CREATE KEYSPACE IF NOT EXISTS {domain} WITH replication = "
-                "{'class': 'SimpleStrategy', 'replication_factor': 1}"
-            )
-            session.set_keyspace(domain)
-            for stem in ("pipeline", domain):
-                path = ROOT / "cassandra" / f"{stem}.cql"
-                for statement in statements(path.read_text()):
-                    session.execute(statement.replace("{ttl_seconds}", str(ttl_seconds)))
-                report(f"Cassandra: applied {path.name}")
+            paths = [ROOT / "cassandra" / f"{stem}.cql" for stem in ("pipeline", domain)]
+            scripts = [path.read_text().replace("{ttl_seconds}", str(ttl_seconds)) for path in paths]
+            migrate(session, domain, scripts, report)
+            create(session, domain, scripts)
+            report(f"Cassandra: applied {', '.join(path.name for path in paths)}")
             for role, rights in GRANTS.items():
                 if role not in roles:
                     session.execute(
@@ -139,3 +144,51 @@ def set_up(settings: Settings, report: Callable[[str], None] = log.info) -> None
                     session.execute(f"GRANT {right} ON KEYSPACE {domain} TO {role}")
         finally:
             session.cluster.shutdown()
+
+
+def create(session: Session, keyspace: str, scripts: Iterable[str]) -> None:
+    """Makes a keyspace and its tables where they are missing, and uses it."""
+    session.execute(
+        f"CREATE KEYSPACE IF NOT EXISTS {keyspace} WITH replication = "
+        "{'class': 'SimpleStrategy', 'replication_factor': 1}"
+    )
+    session.set_keyspace(keyspace)
+    for script in scripts:
+        for statement in statements(script):
+            session.execute(statement)
+
+
+def tables(session: Session, keyspace: str) -> dict[str, CassandraTable]:
+    """Name -> what Cassandra says of each table of a keyspace."""
+    columns: dict[str, list] = {}
+    for row in session.execute("SELECT * FROM system_schema.columns WHERE keyspace_name = %s", (keyspace,)):
+        columns.setdefault(row.table_name, []).append(row)
+    found = {}
+    for row in session.execute("SELECT * FROM system_schema.tables WHERE keyspace_name = %s", (keyspace,)):
+        mine = columns[row.table_name]
+        key = [column for column in mine if column.kind != "regular"]
+        found[row.table_name] = CassandraTable(
+            key=tuple(
+                (c.kind, c.column_name, c.type) for c in sorted(key, key=lambda c: (c.kind, c.position), reverse=True)
+            ),
+            columns={c.column_name: c.type for c in mine if c.kind == "regular"},
+            options={name: dict(row.compaction) if name == "compaction" else getattr(row, name) for name in OPTIONS},
+        )
+    return found
+
+
+def migrate(session: Session, keyspace: str, scripts: Iterable[str], report: Callable[[str], None] = log.info) -> None:
+    """Makes the tables that are there what the scripts say; see stores/migration.py. Raises SchemaError."""
+    live = tables(session, keyspace)
+    if not live:
+        return
+    declared = f"{keyspace}__declared"
+    session.execute(f"DROP KEYSPACE IF EXISTS {declared}")
+    try:
+        create(session, declared, scripts)
+        for name, table in tables(session, declared).items():
+            for statement in cassandra_statements(f"{keyspace}.{name}", live[name], table) if name in live else ():
+                session.execute(statement)
+                report(f"Cassandra: {statement}")
+    finally:
+        session.execute(f"DROP KEYSPACE IF EXISTS {declared}")

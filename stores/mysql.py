@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import mysql.connector
@@ -12,6 +13,7 @@ from mysql.connector import errorcode
 from mysql.connector.abstracts import MySQLConnectionAbstract
 
 from settings import ROOT, Settings
+from stores.migration import mysql_statement
 from stores.outage import Outage
 
 log = logging.getLogger(__name__)
@@ -19,7 +21,7 @@ log = logging.getLogger(__name__)
 METADATA_DATABASE = "superset"
 GRANTS = {  # user -> what it may do; %d is the domain's database
     "spark": ("SELECT, INSERT, UPDATE, DELETE", "%d"),
-    "reader": ("SELECT, SHOW VIEW", "%d"),
+    "reader": ("SELECT, SHOW VIEW, EXECUTE", "%d"),
     "superset": ("ALL PRIVILEGES", METADATA_DATABASE),
 }
 OUTAGES = {
@@ -119,6 +121,15 @@ def run_script(cursor: Any, script: str) -> None:
         pass
 
 
+def script_of(stem: str) -> Path:
+    return ROOT / "mysql" / f"{stem}.sql"
+
+
+def run_file(cursor: Any, stem: str, report: Callable[[str], None]) -> None:
+    run_script(cursor, script_of(stem).read_text())
+    report(f"MySQL: applied {stem}.sql")
+
+
 def set_up(settings: Settings, report: Callable[[str], None] = log.info) -> None:
     """Makes databases, users and tables where they are missing; changes nothing where they are there. Raises Outage."""
     domain = settings.domain
@@ -136,9 +147,33 @@ def set_up(settings: Settings, report: Callable[[str], None] = log.info) -> None
             cursor.execute(f"ALTER USER '{user}'@'%' IDENTIFIED BY %s", (secret,))
             cursor.execute(f"GRANT {rights} ON `{database.replace('%d', domain)}`.* TO '{user}'@'%'")
         cursor.execute(f"USE `{domain}`")
-        for stem in ("pipeline", domain, f"{domain}.views"):
-            path = ROOT / "mysql" / f"{stem}.sql"
-            if path.exists():
-                run_script(cursor, path.read_text())
-                report(f"MySQL: applied {path.name}")
+        for stem in ("statistics", "pipeline", domain):
+            run_file(cursor, stem, report)
+        migrate(cursor, domain, [script_of(stem).read_text() for stem in ("pipeline", domain)], report)
+        for stem in ("pipeline.views", f"{domain}.views"):
+            if script_of(stem).exists():
+                run_file(cursor, stem, report)
         connection.commit()
+
+
+def migrate(cursor: Any, database: str, scripts: Iterable[str], report: Callable[[str], None] = log.info) -> None:
+    """Makes the tables of a database what the scripts say; see stores/migration.py. Raises SchemaError."""
+    declared = f"{database}__declared"
+    cursor.execute(f"DROP DATABASE IF EXISTS `{declared}`")
+    cursor.execute(f"CREATE DATABASE `{declared}` CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin")
+    try:
+        cursor.execute(f"USE `{declared}`")
+        for script in scripts:
+            run_script(cursor, script)
+        cursor.execute("SHOW TABLES")
+        for (table,) in cursor.fetchall():
+            pair = []
+            for where in (database, declared):
+                cursor.execute(f"SHOW CREATE TABLE `{where}`.`{table}`")
+                pair.append(cursor.fetchone()[1])
+            if statement := mysql_statement(f"{database}.{table}", *pair):
+                cursor.execute(statement)
+                report(f"MySQL: {statement}")
+    finally:
+        cursor.execute(f"DROP DATABASE `{declared}`")
+        cursor.execute(f"USE `{database}`")

@@ -1,4 +1,5 @@
-"""Makes Superset ready to serve: its own tables, roles, the admin user, and the dashboards of the domain.
+"""Makes Superset ready to serve: its own tables, roles, the admin user, and the dashboards and alerts of the
+domain.
 
     venv-superset/bin/python superset/boot.py
 
@@ -6,6 +7,7 @@ Safe to run again: charts and dashboards that users made stay as they are; the o
 what their files say. One process for all of it, because starting Superset's application takes longer than the steps.
 """
 
+import json
 import logging
 import os
 import sys
@@ -14,8 +16,11 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parent.parent))  # where settings.py is
 
+import assets
 import flask_migrate
 import pymysql
+from load_alerts import load_alerts
+from open_dashboards import open_dashboards
 
 import settings
 
@@ -45,9 +50,43 @@ def wait_for_mysql(stack: settings.Settings) -> None:
             time.sleep(1)
 
 
-def assets(folder: Path) -> dict[str, str]:
-    """The files of a domain's dashboards as Superset's import takes them: path inside the folder -> text."""
-    return {str(path.relative_to(folder)): path.read_text() for path in sorted(folder.rglob("*.yaml"))}
+def import_dashboards(stack: settings.Settings) -> None:
+    """Puts the domain's dashboards back to what their files say; charts of users' own that are on them stay there."""
+    from superset import db
+    from superset.commands.exceptions import ImportFailedError
+    from superset.commands.importers.v1.assets import ImportAssetsCommand
+    from superset.models.dashboard import Dashboard
+    from superset.models.slice import Slice
+
+    files = assets.read(stack.domain)
+    there_are = {files.id("charts", name) for name in files.charts}
+
+    def dashboards() -> list[Dashboard]:
+        return db.session.query(Dashboard).filter(Dashboard.slug.in_(files.dashboards)).all()
+
+    guests: dict[str, list[int]] = {}
+    for board in dashboards():
+        ours = {chart for chart in board.slices if chart.uuid.version == assets.IDS_VERSION}
+        guests[board.slug] = [chart.id for chart in board.slices if chart not in ours]
+        for chart in ours:
+            if str(chart.uuid) not in there_are:  # its file has gone
+                db.session.delete(chart)
+    db.session.commit()
+    command = ImportAssetsCommand(assets.contents(files))
+    try:
+        command.run()
+    except ImportFailedError as error:  # which keeps what is wrong to itself
+        wrong = error.__cause__
+        raise assets.AssetError(
+            wrong.normalized_messages() if hasattr(wrong, "normalized_messages") else wrong
+        ) from wrong
+    for board in dashboards():
+        charts = db.session.query(Slice).filter(Slice.id.in_(guests.get(board.slug, []))).all()
+        if charts:
+            described = {chart.id: {"slice_name": chart.slice_name, "uuid": str(chart.uuid)} for chart in charts}
+            board.position_json = json.dumps(assets.with_guests(json.loads(board.position_json), described))
+            board.slices.extend(charts)
+    db.session.commit()
 
 
 def boot(stack: settings.Settings) -> None:
@@ -61,7 +100,6 @@ def boot(stack: settings.Settings) -> None:
         import superset
         from superset import appbuilder
         from superset import security_manager as security
-        from superset.commands.importers.v1.assets import ImportAssetsCommand
         from superset.utils.core import override_user
 
         log.info("migrating the metadata")
@@ -83,7 +121,9 @@ def boot(stack: settings.Settings) -> None:
 
         log.info("dashboards of %s", stack.domain)
         with override_user(admin):
-            ImportAssetsCommand(assets(HERE / "dashboards" / stack.domain)).run()
+            import_dashboards(stack)
+            open_dashboards(stack)
+            load_alerts(stack, admin)
 
 
 if __name__ == "__main__":

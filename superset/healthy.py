@@ -27,17 +27,36 @@ def ask(address: str, token: str | None = None, body: dict | None = None) -> dic
     return json.loads(text) if text.startswith(b"{") else {}
 
 
+def server(stack: settings.Settings) -> str:
+    return f"http://127.0.0.1:{stack.superset_port}"
+
+
+def log_in(stack: settings.Settings) -> str:
+    """The admin's token."""
+    user = {"username": stack.superset_admin_user, "password": stack.secret("superset_admin"), "provider": "db"}
+    return ask(f"{server(stack)}/api/v1/security/login", body=user)["access_token"]
+
+
+def dataset(stack: settings.Settings, token: str, table: str) -> int:
+    """The id of the dataset of a table."""
+    wanted = f"(filters:!((col:table_name,opr:eq,value:{table})))"
+    [found] = ask(f"{server(stack)}/api/v1/dataset/?q={wanted}", token)["ids"]
+    return found
+
+
+def chart_row(stack: settings.Settings, token: str, dataset_id: int, query: dict, **options: object) -> dict:
+    """The one row that a chart with this query gets."""
+    body = {"datasource": {"id": dataset_id, "type": "table"}, "queries": [query], **options}
+    [answer] = ask(f"{server(stack)}/api/v1/chart/data", token, body)["result"]
+    [row] = answer["data"]
+    return row
+
+
 def main() -> None:
     stack = settings.load()
-    server = f"http://127.0.0.1:{stack.superset_port}"
-    ask(f"{server}/health")
-    user = {"username": stack.superset_admin_user, "password": stack.secret("superset_admin"), "provider": "db"}
-    token = ask(f"{server}/api/v1/security/login", body=user)["access_token"]
-    wanted = f"(filters:!((col:table_name,opr:eq,value:{DATASET})))"
-    [dataset] = ask(f"{server}/api/v1/dataset/?q={wanted}", token)["ids"]
-    query = {"datasource": {"id": dataset, "type": "table"}, "queries": [{"columns": [COLUMN]}]}
-    [answer] = ask(f"{server}/api/v1/chart/data", token, query)["result"]
-    [row] = answer["data"]
+    ask(f"{server(stack)}/health")
+    token = log_in(stack)
+    row = chart_row(stack, token, dataset(stack, token, DATASET), {"columns": [COLUMN]})
     sys.stdout.write(f"{row[COLUMN]}\n")
 
 

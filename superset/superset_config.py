@@ -3,12 +3,16 @@
 Superset loads it through SUPERSET_CONFIG_PATH. What the machine decides (ports, users, secrets) comes from `settings`.
 """
 
+import hmac
 import sys
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parent.parent))  # where settings.py is
+sys.path.append(str(Path(__file__).resolve().parent))  # where what this file is made of is
 
+import open_dashboards
 import pymysql
+import raw_events_page
 from sqlalchemy.engine import URL
 from superset.utils.log import AbstractEventLogger
 
@@ -45,19 +49,34 @@ def DB_CONNECTION_MUTATOR(uri, params, _username, _security_manager, _source):  
     return uri, params
 
 
+BLUEPRINTS = [raw_events_page.page]
+
 FEATURE_FLAGS = {
     "DRILL_BY": True,
     "DRILL_TO_DETAIL": True,
     "ENABLE_TEMPLATE_PROCESSING": True,  # the *_by_period datasets look back by the length of the chosen range
+    "ALERT_REPORTS": bool(_settings.alert_webhook_url),
+    "ALERT_REPORT_WEBHOOK": bool(_settings.alert_webhook_url),
+    "DASHBOARD_RBAC": _settings.superset_public,
+    "EMBEDDED_SUPERSET": bool(_settings.superset_embed_origins),
 }
+if _settings.alert_webhook_url:
+    from alerts_config import *  # noqa: F403
+
+# Who comes with a guest token, made for a page that embeds a dashboard. Superset's own secret for it is known to all.
+GUEST_ROLE_NAME = open_dashboards.EMBEDDING
+GUEST_TOKEN_JWT_SECRET = hmac.digest(SECRET_KEY.encode(), b"guest token", "sha256").hex()
 
 # Relative ranges end now, to the second; Superset's own default is the last midnight.
 DEFAULT_RELATIVE_START_TIME = "now"
 DEFAULT_RELATIVE_END_TIME = "now"
 
-# Each refresh reads MySQL: a cached figure would be an old one.
+# Tabs that refresh within a few seconds of each other share their answers: five open ones cost two and
+# a half times what one does. In the memory of the one process; a figure is never older than this beside the refresh
+# itself.
 CACHE_CONFIG = {"CACHE_TYPE": "NullCache"}
-DATA_CACHE_CONFIG = {"CACHE_TYPE": "NullCache"}
+DATA_CACHE_CONFIG = {"CACHE_TYPE": "SimpleCache", "CACHE_DEFAULT_TIMEOUT": 2, "CACHE_THRESHOLD": 1000}
+DASHBOARD_AUTO_REFRESH_MODE = "fetch"
 
 # Superset's SQL parser turns DATE_ADD(DATE(x), ...) into DATE_ADD(x, ...), which counts the time of day twice.
 # It also turns DIV into a division that rounds. With CAST and FLOOR the grains below a day are right.
@@ -103,12 +122,13 @@ TALISMAN_CONFIG = {
         "worker-src": ["'self'", "blob:"],
         "connect-src": ["'self'"],
         "object-src": "'none'",
-        "frame-ancestors": ["'self'"],
+        "frame-ancestors": ["'self'", *_settings.superset_embed_origins.split()],
         "style-src": ["'self'", "'unsafe-inline'"],
         "font-src": ["'self'", "data:"],
         "script-src": ["'self'", "'strict-dynamic'"],
     },
     "content_security_policy_nonce_in": ["script-src"],
+    "frame_options": None,  # says the same as frame-ancestors, but knows no list of origins
     "force_https": False,  # it listens on the loopback address only
     "session_cookie_secure": False,
 }

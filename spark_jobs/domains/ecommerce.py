@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+import contracts
 from spark_jobs.merge import table
 from spark_jobs.pipeline_tables import minute_of
 from spark_jobs.sinks.cassandra import Archive
@@ -17,6 +18,8 @@ COLUMNS = (
     "device",
     "country",
     "utm_source",
+    "experiment_id",
+    "variant_id",
     "currency",
     "reporting_value",
     "transaction_id",
@@ -32,9 +35,14 @@ DERIVED = {  # what expectations may use beside the contract's fields: sums over
     }
 }
 
-NO_CATEGORY = "(none)"
-DIRECT = "(direct)"
+ABSENT = {dimension.name: dimension.absent for dimension in contracts.load("ecommerce").dimensions}
+NO_CATEGORY, DIRECT = ABSENT["category"], ABSENT["source"]
+NO_EXPERIMENT = "(none)"
 SHOPPED_BY = ("country", "device", "source", "currency")
+
+PRICE_BANDS_CENTS = (0, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000)
+"""Where the bands of prices begin; the last one has no end."""
+LARGEST_QUANTITY = 10
 
 STEPS = {  # furthest_step of sessions; every other event leaves it at 0
     "view_item": 1,
@@ -166,12 +174,28 @@ def items_by_minute(events: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+@table(key=("minute", "category", *SHOPPED_BY, "price_cents", "quantity"), sum=("order_lines", "revenue_cents"))
+def order_lines_by_minute(events: pl.DataFrame) -> pl.DataFrame:
+    lines = _lines(events.filter(_is("purchase")), minute_of("occurred_at"), "country", "device", _source(), "currency")
+    price = pl.col("line_cents") // pl.col("quantity")
+    band = pl.max_horizontal(pl.when(price >= start).then(start).otherwise(0) for start in PRICE_BANDS_CENTS)
+    return lines.select(
+        "minute",
+        pl.col("item_category").alias("category"),
+        *SHOPPED_BY,
+        band.cast(pl.Int64).alias("price_cents"),
+        pl.min_horizontal("quantity", pl.lit(LARGEST_QUANTITY, dtype=pl.Int64)).alias("quantity"),
+        pl.lit(1, dtype=pl.Int64).alias("order_lines"),
+        pl.col("line_cents").alias("revenue_cents"),
+    )
+
+
 @table(
     key=("session_id",),
     sum=("events", "views", "cart_cents", "payment_failures", "orders", "order_cents", "refund_cents"),
-    minimum=("first_seen",),
-    maximum=("last_seen", "known_user", "furthest_step"),
-    first=dict.fromkeys(SHOPPED_BY, "first_seen"),
+    minimum=("first_seen", "first_order_at"),
+    maximum=("last_seen", "furthest_step"),
+    first=dict.fromkeys((*SHOPPED_BY, "experiment", "variant", "was_known"), "first_seen"),
     expires_by="first_seen",
 )
 def sessions(events: pl.DataFrame) -> pl.DataFrame:
@@ -189,12 +213,15 @@ def sessions(events: pl.DataFrame) -> pl.DataFrame:
         _if("refund", _value()).alias("refund_cents"),
         seen.alias("first_seen"),
         seen.alias("last_seen"),
-        pl.col("user_id").is_not_null().cast(pl.Int64).alias("known_user"),
+        pl.when(_is("purchase")).then(seen).alias("first_order_at"),
         pl.col("event_name").replace_strict(STEPS, default=0, return_dtype=pl.Int64).alias("furthest_step"),
         "country",
         "device",
         _source(),
         "currency",
+        pl.col("experiment_id").fill_null(NO_EXPERIMENT).alias("experiment"),
+        pl.col("variant_id").fill_null(NO_EXPERIMENT).alias("variant"),
+        pl.col("user_id").is_not_null().cast(pl.Int64).alias("was_known"),
     )
 
 

@@ -14,13 +14,12 @@ from struct import pack
 import polars as pl
 from cassandra.cluster import NoHostAvailable, ResponseFuture, Session
 from cassandra.connection import ConnectionBusy
-from cassandra.query import BatchStatement, BatchType, PreparedStatement, Statement
+from cassandra.query import BatchStatement, BatchType, BoundStatement, PreparedStatement, Statement
 
 import settings as settings_module
 from stores import cassandra
 from stores.outage import Outage
 
-SHARDS = 16
 ROWS_PER_BATCH = 300
 BYTES_PER_BATCH = 256 * 1024
 BATCHES_IN_FLIGHT = 8
@@ -50,11 +49,6 @@ class Archive:
         return f"INSERT INTO {self.name} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - no data in it
 
 
-def shard(key: bytes) -> int:
-    """The shard of a minute, 0 to 15, in which the events with this id of 16 bytes lie."""
-    return key[0] % SHARDS
-
-
 def encoded(column: pl.Series) -> list[bytes]:
     """Values as Cassandra's protocol has them: times are milliseconds in 8 bytes, ids and text are their bytes.
 
@@ -66,16 +60,20 @@ def encoded(column: pl.Series) -> list[bytes]:
     return column.to_list()
 
 
+def lines(archive: Archive, events: pl.DataFrame) -> Iterator[Row]:
+    """The row of each event, in order; where a field that leads it is null, so is what stands for it."""
+    columns = [encoded(events[name]) for name in (*archive.clustering, "value")]
+    if archive.sharded_by:
+        shards = [bytes([cassandra.shard(key)]) for key in events[archive.sharded_by]]
+        columns = [encoded(events["occurred_at"].dt.truncate("1m")), shards, *columns]
+    return zip(*columns, strict=True)
+
+
 def rows(archive: Archive, events: pl.DataFrame) -> dict[Row, list[Row]]:
     """Partition key -> rows of an archive table, encoded, from columns of the contract and `value`, the event's bytes
     as received."""
-    wanted = events.drop_nulls(list(archive.clustering))
-    columns = [encoded(wanted[name]) for name in (*archive.clustering, "value")]
-    if archive.sharded_by:
-        shards = [bytes([shard(key)]) for key in wanted[archive.sharded_by]]
-        columns = [encoded(wanted["occurred_at"].dt.truncate("1m")), shards, *columns]
     partitions: dict[Row, list[Row]] = {}
-    for row in zip(*columns, strict=True):
+    for row in lines(archive, events.drop_nulls(list(archive.clustering))):
         partitions.setdefault(row[: 2 if archive.sharded_by else 1], []).append(row)
     return partitions
 
@@ -160,6 +158,44 @@ def write(archives: tuple[Archive, ...], events: pl.DataFrame) -> None:
         _session.cache_clear()
         _prepared.cache_clear()
         raise
+
+
+def archived(archive: Archive, events: pl.DataFrame) -> list[bool]:
+    """Whether each event (columns as for `rows`) is in an archive table that has them all. Raises Outage."""
+    keys = (*(("minute", "shard") if archive.sharded_by else ()), *archive.clustering)
+    with cassandra.outages():
+        select = _session().prepare(
+            f"SELECT event_id FROM {archive.name} WHERE {' AND '.join(f'{key} = ?' for key in keys)}"  # noqa: S608
+        )
+        found = (_session().execute(_bound(select, row[: len(keys)])) for row in lines(archive, events))
+        return [rows.one() is not None for rows in found]
+
+
+def _bound(statement: PreparedStatement, values: Row) -> BoundStatement:
+    """A prepared statement with values that are encoded already."""
+    bound = BoundStatement(statement)
+    bound.values = list(values)
+    return bound
+
+
+def write_marked(archives: tuple[Archive, ...], events: pl.DataFrame, mark: str, marks: Sequence[tuple]) -> None:
+    """Writes each event to every archive table together with a row of its own by the insert `mark`: both or neither.
+
+    Raises Outage.
+    """
+    with cassandra.outages():
+        session = _session()
+        inserts = [_prepared(session, archive).query_id for archive in archives]
+        marking = session.prepare(mark)
+        batches = []
+        for values, *event in zip(marks, *(lines(archive, events) for archive in archives), strict=True):
+            batch = BatchStatement(BatchType.LOGGED)
+            batch.add(marking, values)
+            batch._statements_and_parameters += [
+                (True, insert, row) for insert, row in zip(inserts, event, strict=True) if None not in row
+            ]
+            batches.append(batch)
+        send(session, batches)
 
 
 def read_partition(archive: Archive, minute: datetime, shard: int) -> list[bytes]:

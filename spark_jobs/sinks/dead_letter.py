@@ -5,7 +5,7 @@ A record may be written more than once, after a crash; its address (topic, parti
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -68,19 +68,30 @@ def write(topic: str, rejects: Iterable[Reject]) -> None:
 
 @dataclass(frozen=True)
 class Address:
-    """Where a rejected record was, and why it was rejected."""
+    """Where a rejected record was, why it was rejected, and when the broker took it (UTC)."""
 
     partition: int
     offset: int
     reason: str
     appended_at: datetime
 
+    @property
+    def place(self) -> tuple[int, int]:
+        return self.partition, self.offset
 
-def addresses(settings: Settings) -> set[Address]:
-    """The rejected records of the domain, each once however often it was written. Raises Outage."""
+
+def letters(settings: Settings) -> Iterator[tuple[Address, bytes]]:
+    """The rejected records of the domain with their values, each once however often it was written. Raises Outage."""
     found = set()
     for record in read_all(settings, settings.dead_letter_topic):
         headers = {name: value.decode() for name, value in record.headers}
         appended_at = datetime.fromisoformat(headers["appended_at"])
-        found.add(Address(int(headers["partition"]), int(headers["offset"]), headers["reason"], appended_at))
-    return found
+        address = Address(int(headers["partition"]), int(headers["offset"]), headers["reason"], appended_at)
+        if address.place not in found:
+            found.add(address.place)
+            yield address, record.value
+
+
+def addresses(settings: Settings) -> list[Address]:
+    """The addresses of the domain's rejected records. Raises Outage."""
+    return [address for address, _ in letters(settings)]

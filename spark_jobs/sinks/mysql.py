@@ -6,11 +6,13 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import Any
 
 import polars as pl
 from mysql.connector.abstracts import MySQLConnectionAbstract
 
+from contracts import Expectation
 from settings import Settings
 from spark_jobs.checkpoint import CheckpointRefused, Offsets, Progress, from_json, to_json
 from spark_jobs.merge import Table, as_json, combine, upsert
@@ -24,6 +26,7 @@ log = logging.getLogger(__name__)
 QUERY = "aggregate"
 ROWS_PER_STATEMENT = 5000
 ROWS_PER_DELETE = 20_000
+LONGEST_EXPIRY_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,9 @@ class Batch:
     - started_at: when Spark handed it over (UTC, naive)
     - tables: combined rows of each table
     - arrived: rows of pipeline_tables.arrivals
+    - samples: rows of reject_samples_by_minute
     - seen: the ids that were new, as seen.by_minute gives them
+    - ids_held: how many ids are held once these are
     """
 
     batch_id: int
@@ -46,7 +51,9 @@ class Batch:
     started_at: datetime
     tables: Sequence[tuple[Table, pl.DataFrame]]
     arrived: pl.DataFrame
+    samples: pl.DataFrame
     seen: Sequence[tuple[datetime, bytes]]
+    ids_held: int
 
     @property
     def duplicates(self) -> int:
@@ -64,6 +71,16 @@ def merge_rows(cursor: Any, table: Table, rows: pl.DataFrame, into: str | None =
     statement = upsert(table, rows.schema, into)
     for chunk in rows.select(table.columns).sort(table.key).iter_slices(ROWS_PER_STATEMENT):
         cursor.execute(statement, (as_json(chunk),))
+
+
+def replace_rows(cursor: Any, table: str, rows: pl.DataFrame) -> None:
+    """Puts rows into a table, in the place of those with the same primary key."""
+    marks = f"({', '.join(['%s'] * rows.width)})"
+    if rows.height:
+        cursor.execute(
+            f"REPLACE INTO {table} ({', '.join(rows.columns)}) VALUES {', '.join([marks] * rows.height)}",  # noqa: S608
+            [value for row in rows.rows() for value in row],
+        )
 
 
 @dataclass
@@ -98,6 +115,13 @@ class MySQLSink:
                 "duplicates, committed_at) VALUES (%s, %s, -1, %s, 0, 0, 0, 0, %s)",
                 (QUERY, checkpoint_id, to_json(offsets), now()),
             )
+
+    def note_expectations(self, expectations: Sequence[Expectation]) -> None:
+        """Writes the contract's expectations in the place of those that it had before. Raises Outage."""
+        with mysql.transaction(self.connection()) as cursor:
+            cursor.execute("DELETE FROM expectations")
+            rows = [{"expectation": e.name, "action": e.action, "description": e.description} for e in expectations]
+            replace_rows(cursor, "expectations", pl.DataFrame(rows))
 
     def seen_ids(self) -> SeenIds:
         """The ids counted lately. Raises Outage."""
@@ -139,12 +163,13 @@ class MySQLSink:
                 committed_at = now()
                 rows = latencies(batch.arrived, committed_at)
                 merge_rows(cursor, latency_by_minute, combine(latency_by_minute, rows))
+                replace_rows(cursor, "reject_samples_by_minute", batch.samples)
                 counts = (batch.records, batch.aggregated, batch.rejected, batch.duplicates)
                 duration_ms = (committed_at - batch.started_at) // timedelta(milliseconds=1)
                 cursor.execute(
                     "INSERT INTO batches (checkpoint_id, batch_id, committed_at, duration_ms, records, aggregated, "
-                    "rejected, duplicates) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
-                    (checkpoint_id, batch.batch_id, committed_at, duration_ms, *counts),
+                    "rejected, duplicates, ids_held) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+                    (checkpoint_id, batch.batch_id, committed_at, duration_ms, *counts, batch.ids_held),
                 )
                 cursor.execute(
                     "UPDATE checkpoints SET batch_id = %s, offsets = %s, records = records + %s, "
@@ -158,7 +183,11 @@ class MySQLSink:
             raise
 
     def expire(self, before: Mapping[tuple[str, str], datetime]) -> None:
-        """Deletes the rows of tables that are older: (table, column) -> time. Raises Outage."""
+        """Deletes the rows of tables that are older: (table, column) -> time. Raises Outage.
+
+        Stops after some seconds, for the next micro-batch waits; what is left is for the next time.
+        """
+        until_s = monotonic() + LONGEST_EXPIRY_S
         for (table, column), time in before.items():
             deleted = ROWS_PER_DELETE
             while deleted == ROWS_PER_DELETE:  # in bounded transactions: the undo log stays small
@@ -168,3 +197,5 @@ class MySQLSink:
                         (time,),
                     )
                     deleted = cursor.rowcount
+                if monotonic() > until_s:
+                    break

@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Playwright, sync_playwright
+from playwright.sync_api import APIRequestContext, BrowserContext, Playwright, sync_playwright
 
 from local.ports import free_ports
 from local.throwaway import FOLDER, PORTS
 from settings import ROOT, Settings, load
 from tests.browser import chromium
-from tests.browser.sales_live import SalesLive, browser
+from tests.browser.dashboard import Dashboard, browser
+from tests.browser.minutes import Minutes
 
 COMMANDS = [
     line
@@ -36,7 +37,8 @@ def environment() -> Iterator[dict[str, str]]:
         **ports,
         "STATE_DIR": str(FOLDER / "readme"),
         "RUNTIME": "native",
-        "PRODUCER_BACKFILL_MINUTES": "10",
+        "MYSQL_RETENTION_DAYS": "40",  # a month of history is put before it
+        "PRODUCER_RATE": "100",  # half the default: less to work off of the 45 minutes before the start
     }
     run("make clean", environment)  # of a run that was killed
     yield environment
@@ -94,14 +96,64 @@ def logged_in(playwright: Playwright, live_settings: Settings) -> Iterator[Brows
     """A browser in which the admin is logged in."""
     with browser(playwright) as context:
         page = context.new_page()
-        SalesLive(page, live_settings).log_in()
+        Dashboard(page, live_settings).log_in()
         page.close()
         yield context
 
 
 @pytest.fixture
-def dashboard(logged_in: BrowserContext, live_settings: Settings) -> Iterator[SalesLive]:
-    """In a tab of its own, to be opened."""
+def dashboard(logged_in: BrowserContext, live_settings: Settings) -> Iterator[Dashboard]:
+    """Sales live, in a tab of its own, to be opened."""
     page = logged_in.new_page()
-    yield SalesLive(page, live_settings)
+    yield Dashboard(page, live_settings)
     page.close()
+
+
+@pytest.fixture
+def tab(logged_in: BrowserContext, live_settings: Settings) -> Iterator[Callable[[str], Dashboard]]:
+    """Makes a browser tab for the dashboard of a slug, to be opened."""
+    pages = []
+
+    def of(slug: str) -> Dashboard:
+        pages.append(logged_in.new_page())
+        return Dashboard(pages[-1], live_settings, slug)
+
+    yield of
+    for page in pages:
+        page.close()
+
+
+@pytest.fixture
+def minutes(live_settings: Settings) -> Iterator[Minutes]:
+    chosen = Minutes(live_settings)
+    yield chosen
+    chosen.connection.close()
+
+
+def token(api: APIRequestContext, user: str, password: str) -> str | None:
+    """An access token, or None where the log-in is refused."""
+    answer = api.post("/api/v1/security/login", data={"username": user, "password": password, "provider": "db"})
+    return answer.json()["access_token"] if answer.ok else None
+
+
+@pytest.fixture
+def anonymous(playwright: Playwright, live_settings: Settings) -> Iterator[APIRequestContext]:
+    context = playwright.request.new_context(base_url=live_settings.superset)
+    yield context
+    context.dispose()
+
+
+@pytest.fixture
+def admin(playwright: Playwright, anonymous: APIRequestContext, live_settings: Settings) -> Iterator[APIRequestContext]:
+    """Requests as the admin, with the generated password."""
+    access = token(anonymous, live_settings.superset_admin_user, live_settings.secret("superset_admin"))
+    assert access, "the generated password is refused"
+    base = live_settings.superset
+    context = playwright.request.new_context(base_url=base, extra_http_headers={"Authorization": f"Bearer {access}"})
+    csrf = context.get("/api/v1/security/csrf_token/").json()["result"]
+    cookies = context.storage_state()
+    context.dispose()
+    headers = {"Authorization": f"Bearer {access}", "X-CSRFToken": csrf, "Referer": base}
+    context = playwright.request.new_context(base_url=base, extra_http_headers=headers, storage_state=cookies)
+    yield context
+    context.dispose()

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from local.compose import ComposeStack
-from local.services import SERVICES
+from local.services import switched_on
 
 
 def inspect(ids: list[str]) -> list[dict[str, Any]]:
@@ -20,7 +20,7 @@ def inspect(ids: list[str]) -> list[dict[str, Any]]:
 def running(stack: ComposeStack) -> dict[str, dict[str, Any]]:
     """Service -> what the engine knows of its container."""
     ids = {container["Service"]: container["ID"] for container in stack.containers()}
-    return {name: inspect([ids[name]])[0] for name in SERVICES}
+    return {name: inspect([ids[name]])[0] for name in switched_on(stack.settings)}
 
 
 def inside(stack: ComposeStack, service: str, command: str) -> subprocess.CompletedProcess:

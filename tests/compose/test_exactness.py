@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import re
 import subprocess
-import time
-from collections.abc import Callable
+import tarfile
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 import pytest
 
 from local.compose import ComposeStack
 from settings import ROOT
+from tests import waiting
 from tests.compose.inspection import inside, running
 
 pytestmark = pytest.mark.compose
 
-DEADLINE_S = 120.0
-LOOK_EVERY_S = 0.5
+wait_for = partial(waiting.wait_for, look_every_s=0.5)
 FIGURE = r"verify: acknowledged=(\d+) archived=(\d+) aggregated=(\d+) .* revenue_cents_off=0"
 
 
-def make(stack: ComposeStack, target: str) -> str:
+def make(stack: ComposeStack, *words: str) -> str:
     """The output of a command of the front door, which must succeed."""
     environment = {**stack.environment, "RUNTIME": "compose"}
     done = subprocess.run(
-        ["make", target],
+        ["make", *words],
         cwd=ROOT,
         env=environment,
         stdout=subprocess.PIPE,
@@ -44,13 +45,6 @@ def verified(stack: ComposeStack) -> int:
     return acknowledged
 
 
-def wait_until(is_so: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    while not is_so():
-        assert time.monotonic() < deadline, f"after {DEADLINE_S:.0f} s not: {what}"
-        time.sleep(LOOK_EVERY_S)
-
-
 def newest_event(stack: ComposeStack) -> str:
     """When the newest event occurred that the dashboard knows of: what Superset's own check of its chart prints."""
     return inside(stack, "superset", "python superset/healthy.py").stdout
@@ -63,14 +57,21 @@ def test_exact_from_the_start(containers: ComposeStack) -> None:
 def test_the_dashboard_moves(containers: ComposeStack) -> None:
     before = newest_event(containers)
     assert before
-    wait_until(lambda: newest_event(containers) > before, "the dashboard shows a newer event")
+    wait_for("the dashboard shows a newer event", lambda: newest_event(containers) > before)
+
+
+def test_the_producer_hears_of_an_incident(containers: ComposeStack) -> None:
+    make(containers, "incident")
+    wait_for("the producer knows of the incident", lambda: "payments from US fail" in containers.log_tail("producer"))
+    make(containers, "incident", "ARGS=--stop")
+    verified(containers)
 
 
 def test_exact_although_spark_is_killed(containers: ComposeStack) -> None:
     before = verified(containers)
     containers.kill("spark")
-    wait_until(lambda: running(containers)["spark"]["RestartCount"] == 1, "the engine has started Spark again")
-    wait_until(lambda: running(containers)["spark"]["State"]["Health"]["Status"] == "healthy", "Spark works again")
+    wait_for("the engine has started Spark again", lambda: running(containers)["spark"]["RestartCount"] == 1)
+    wait_for("Spark works again", lambda: running(containers)["spark"]["State"]["Health"]["Status"] == "healthy")
     assert verified(containers) > before
 
 
@@ -92,6 +93,27 @@ def test_down_and_up_keeps_the_data_and_goes_on_exactly(containers: ComposeStack
     assert verified(containers) > before
 
 
+def test_lost_stores_come_back_from_a_backup_and_catch_up(containers: ComposeStack, tmp_path: Path) -> None:
+    make(containers, "backup", f"TO={tmp_path / 'kept'}")
+    before = verified(containers)
+    containers.down()
+    empty = empty_archive(tmp_path)
+    for part in ("mysql", "cassandra", "checkpoints"):
+        containers.unpack(part, empty)
+    make(containers, "restore", f"FROM={tmp_path / 'kept'}")
+    assert verified(containers) > before
+
+
+def empty_archive(folder: Path) -> Path:
+    with tarfile.open(folder / "empty.tar.gz", "w:gz") as archive:
+        return Path(str(archive.name))
+
+
+def test_a_replay_leaves_what_is_still_bad(containers: ComposeStack) -> None:
+    assert "replayed: 0 events, 0 duplicates" in make(containers, "replay")
+    verified(containers)
+
+
 def test_the_front_door_shows_what_runs(containers: ComposeStack) -> None:
     shown = make(containers, "status")
     for service in running(containers):
@@ -108,4 +130,4 @@ def test_the_same_job_on_a_spark_cluster_is_exact(containers: ComposeStack) -> N
     workers = [container for container in cluster.containers() if container["Service"] == "spark-worker"]
     assert len(workers) == 2
     before = verified(cluster)
-    wait_until(lambda: verified(cluster) > before, "the pipeline goes on")
+    wait_for("the pipeline goes on", lambda: verified(cluster) > before)

@@ -9,11 +9,13 @@ import urllib.request
 import pytest
 
 from local.compose import ComposeStack
-from local.services import SERVICES
-from settings import SECRETS
+from local.services import switched_on
+from settings import SECRETS, Settings
 from tests.compose.inspection import inside, inspect, process_status, python, running
 
 pytestmark = pytest.mark.compose
+
+SERVICES = switched_on(Settings())
 
 READ_ALL = "from pathlib import Path; print(*(p.read_text() for p in Path('/state/secrets').iterdir()))"
 

@@ -12,7 +12,11 @@ from local.stack import Stack
 from producer.faults import Record
 from producer.ledger import Ledger
 from producer.publish import Publisher
+from settings import Settings
+from spark_jobs.pipeline_tables import start_of
+from stores import mysql
 from stores.kafka import read_all
+from tests.exposure import assert_no_secret_is_seen
 from tests.integration.pipeline import assert_exact
 from tests.unit.events import encoded, good_event
 from tests.unit.test_judge import record
@@ -53,6 +57,30 @@ def test_bad_input_lands_in_the_dead_letter(pipeline: Stack) -> None:
     assert headers["detail"]
     assert int(headers["partition"]) >= 0
     assert int(headers["offset"]) >= 0
+    assert samples(settings) == newest(settings)
+
+
+def newest(settings: Settings) -> dict[str, tuple[int, int, str]]:
+    """Reason -> partition, offset and start of the newest record in the dead letter."""
+    found = {}
+    for letter in read_all(settings, settings.dead_letter_topic):
+        header = {name: value.decode() for name, value in letter.headers}
+        place = (header["appended_at"], int(header["partition"]), int(header["offset"]))
+        found[header["reason"]] = max(found.get(header["reason"], ("",)), (*place, start_of(letter.value)))
+    return {reason: (partition, offset, start) for reason, (_, partition, offset, start) in found.items()}
+
+
+def samples(settings: Settings) -> dict[str, tuple[int, int, str]]:
+    with mysql.connected(settings, "reader", settings.domain) as connection:
+        rows = mysql.query(
+            connection,
+            "SELECT reason, kafka_partition, kafka_offset, sample FROM reject_samples_by_minute ORDER BY minute",
+        )
+    return {reason: (partition, offset, start) for reason, partition, offset, start in rows}
+
+
+def test_no_secret_is_seen_while_spark_reports_what_is_wrong(pipeline: Stack) -> None:
+    assert_no_secret_is_seen(pipeline, "spark")
 
 
 def as_record(key: bytes | None, value: bytes | None, kind: str) -> Record:

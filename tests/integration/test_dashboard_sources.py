@@ -5,20 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from math import erf, sqrt
 from typing import Any
 from uuid import uuid4
 
 import pytest
-import yaml
 
 from local.stack import Stack
 from settings import ROOT
 from stores import mysql
+from tests.dashboards import assets
+from tests.integration.database import own_database
 
 pytestmark = pytest.mark.integration
 
 DATABASE = "dashboard_sources"
-DATASETS = ROOT / "superset" / "dashboards" / "ecommerce" / "datasets" / "ecommerce"
+FILES = assets.read("ecommerce")
 SINCE = datetime.fromisoformat("2026-05-01T12:00:30")  # the chosen range
 UNTIL = SINCE + timedelta(hours=1)
 EARLIER = SINCE - timedelta(hours=1)
@@ -28,23 +30,20 @@ MINUTE = timedelta(minutes=1)
 @pytest.fixture
 def cursor(stack: Stack) -> Iterator[Any]:
     """In an empty database with the shop's tables and views, all in UTC."""
-    with mysql.connected(stack.settings, "root") as connection:
-        connection.autocommit = True
-        cursor = connection.cursor()
-        cursor.execute(f"CREATE DATABASE {DATABASE} COLLATE utf8mb4_0900_bin")
-        try:
-            cursor.execute(f"USE {DATABASE}")
-            for name in ("ecommerce", "pipeline", "ecommerce.views"):
-                mysql.run_script(cursor, (ROOT / "mysql" / f"{name}.sql").read_text())
-            yield cursor
-        finally:
-            cursor.execute(f"DROP DATABASE {DATABASE}")
+    with own_database(stack.settings, DATABASE) as cursor:
+        for name in ("statistics", "ecommerce", "pipeline", "pipeline.views", "ecommerce.views"):
+            mysql.run_script(cursor, (ROOT / "mysql" / f"{name}.sql").read_text())
+        yield cursor
 
 
 def insert(cursor: Any, table: str, **values: object) -> None:
-    """A row with the given values, and 0 or '' in the columns that are not named."""
+    """A row with the given values, and 0, '' or NULL in the columns that are not named."""
     cursor.execute(f"SHOW COLUMNS FROM {table}")
-    columns = [(name, kind) for name, kind, *_, extra in cursor.fetchall() if "GENERATED" not in extra]
+    columns = [
+        (name, kind)
+        for name, kind, nullable, *_, extra in cursor.fetchall()
+        if "GENERATED" not in extra and nullable == "NO"
+    ]
     empty = {name: "" if "char" in str(kind) else 0 for name, kind in columns}
     row = empty | values
     cursor.execute(
@@ -68,7 +67,7 @@ def history_from(cursor: Any, moment: datetime) -> None:
 
 def by_period(cursor: Any, dataset: str, figure: str, where: str = "TRUE") -> list[float]:
     """A figure by period, oldest first, as Superset asks for it with the chosen range."""
-    sql = yaml.safe_load((DATASETS / f"{dataset}.yaml").read_text())["sql"]
+    sql = assets.dataset(FILES, dataset)["sql"]
     sql = re.sub(r"\{\{ from_dttm.*?\}\}", SINCE.isoformat(), sql)
     sql = re.sub(r"\{\{ to_dttm.*?\}\}", UNTIL.isoformat(), sql)
     cursor.execute(
@@ -106,9 +105,9 @@ def test_a_period_without_sales_is_zero_where_the_earlier_one_has_some(cursor: A
 
 def test_sessions_stand_in_the_period_in_which_they_began(cursor: Any) -> None:
     history_from(cursor, EARLIER)
-    session(cursor, EARLIER, orders=1)
+    session(cursor, EARLIER, furthest_step=5)
     session(cursor, SINCE - timedelta(milliseconds=1))
-    session(cursor, SINCE, orders=2)
+    session(cursor, SINCE, furthest_step=5)
     session(cursor, UNTIL - timedelta(milliseconds=1))
     session(cursor, UNTIL - timedelta(milliseconds=1))
     session(cursor, UNTIL)
@@ -143,3 +142,108 @@ def test_data_is_as_old_as_its_newest_event_or_its_last_commit(
     history_from(cursor, now - commit_minutes * MINUTE)
     cursor.execute("SELECT age_seconds FROM freshness")
     assert 120 <= cursor.fetchone()[0] < 150
+
+
+@pytest.mark.parametrize(("since_last_event", "cart_cents", "found"), [(31, 500, 1), (29, 500, 0), (31, 0, 0)])
+def test_a_cart_is_abandoned_after_half_an_hour(
+    cursor: Any, since_last_event: int, cart_cents: int, found: int
+) -> None:
+    cursor.execute("SELECT UTC_TIMESTAMP(3)")
+    now = cursor.fetchone()[0]
+    session(cursor, now, last_seen=now - since_last_event * MINUTE, cart_cents=cart_cents)
+    sql = assets.dataset(FILES, "abandoned_carts")["sql"]
+    sql = re.sub(r"\{\{ from_dttm.*?\}\}", (now - 60 * MINUTE).isoformat(), sql)
+    sql = re.sub(r"\{\{ to_dttm.*?\}\}", now.isoformat(), sql)
+    cursor.execute(
+        f"SELECT abandoned_at FROM ({sql}) AS dataset WHERE abandoned_at BETWEEN %s AND %s", (now - 60 * MINUTE, now)
+    )
+    assert cursor.fetchall() == [(now - MINUTE,)] * found
+
+
+@pytest.mark.parametrize("z", [-6, -1.96, -0.5, 0, 0.25, 1, 2.5758, 5])
+def test_the_normal_distribution(cursor: Any, z: float) -> None:
+    cursor.execute("SELECT normal_cdf(%s)", (z,))
+    assert cursor.fetchone()[0] == pytest.approx((1 + erf(z / sqrt(2))) / 2, abs=1e-7)
+
+
+def test_two_variants_are_compared_as_statisticians_do(cursor: Any) -> None:
+    cursor.execute("SELECT proportions_p_value(582, 16549, 506, 16277), proportions_margin(582, 16549, 506, 16277)")
+    p_value, margin = cursor.fetchone()
+    a, n, b, m = 582, 16549, 506, 16277
+    pooled = (a + b) / (n + m)
+    z = (a / n - b / m) / sqrt(pooled * (1 - pooled) * (1 / n + 1 / m))
+    assert p_value == pytest.approx(1 - erf(abs(z) / sqrt(2)), abs=1e-6)
+    assert margin == pytest.approx(1.959964 * sqrt(a / n * (1 - a / n) / n + b / m * (1 - b / m) / m))
+
+
+@pytest.mark.parametrize("counts", [(0, 0, 1, 2), (1, 2, 0, 0), (0, 0, 0, 0)])
+def test_nothing_to_compare_is_no_figure(cursor: Any, counts: tuple[int, ...]) -> None:
+    cursor.execute("SELECT proportions_p_value(%s, %s, %s, %s)", counts)
+    assert cursor.fetchone() == (None,)
+
+
+def metrics(dataset: str) -> dict[str, str]:
+    """The SQL of a dataset's metrics."""
+    return {metric["metric_name"]: metric["expression"] for metric in FILES.datasets[dataset]["metrics"]}
+
+
+def test_every_rule_has_a_pass_rate(cursor: Any) -> None:
+    for rule, action in {"watched": "keep", "strict": "drop", "stopping": "fail"}.items():
+        insert(cursor, "expectations", expectation=rule, action=action)
+    minute = SINCE.replace(second=0)
+    later = minute + MINUTE
+    insert(cursor, "lateness_by_minute", minute=minute, late_from_s=0, events=8)
+    insert(cursor, "lateness_by_minute", minute=minute, late_from_s=600, events=1)
+    insert(cursor, "rejects_by_minute", minute=minute, reason="expectation:strict", rejects=1)
+    insert(cursor, "rejects_by_minute", minute=minute, reason="not_json", rejects=5)
+    insert(cursor, "rejects_by_minute", minute=later, reason="expectation:strict", rejects=2)
+    insert(cursor, "expectations_by_minute", minute=later, expectation="watched", passed=3, failed=1)
+    insert(cursor, "expectations_by_minute", minute=later, expectation="of an older contract", passed=3, failed=1)
+    cursor.execute(
+        "SELECT minute, rule, action, checked, failed, pass_rate FROM expectation_rates ORDER BY minute, rule"
+    )
+    assert [(*row[:3], *map(float, row[3:])) for row in cursor.fetchall()] == [
+        (minute, "stopping", "fail", 9, 0, 1),
+        (minute, "strict", "drop", 10, 1, 0.9),
+        (later, "strict", "drop", 2, 2, 0),
+        (later, "watched", "keep", 4, 1, 0.75),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("events_by_ms", "percentiles"),
+    [
+        ({100: 10}, (0.1, 0.1, 0.1)),
+        ({900: 94, 60_000: 6}, (0.9, 60, 60)),
+        ({100: 50_000, 900: 50_000}, (0.1, 0.9, 0.9)),
+        ({100: 49_999, 900: 50_001}, (0.9, 0.9, 0.9)),  # a share of 0.5000, rounded as MySQL does
+    ],
+)
+def test_percentiles_are_of_each_kind_of_latency(
+    cursor: Any, events_by_ms: dict[int, int], percentiles: tuple[float, ...]
+) -> None:
+    insert(cursor, "latency_by_minute", minute=SINCE + MINUTE, since="appended", latency_ms=5_000, events=1)
+    for latency_ms, events in events_by_ms.items():
+        insert(
+            cursor, "latency_by_minute", minute=SINCE + MINUTE, since="created", latency_ms=latency_ms, events=events
+        )
+    sql = assets.dataset(FILES, "latency_percentiles")["sql"]
+    sql = re.sub(r"\{\{ from_dttm.*?\}\}", SINCE.isoformat(), sql)
+    sql = re.sub(r"\{\{ to_dttm.*?\}\}", UNTIL.isoformat(), sql)
+    figures = ", ".join(metrics("latency_percentiles")[name] for name in ("p50", "p95", "p99"))
+    cursor.execute(f"SELECT since, {figures} FROM ({sql}) AS dataset GROUP BY since ORDER BY since")
+    assert [(since, *map(float, row)) for since, *row in cursor.fetchall()] == [
+        ("appended", 5, 5, 5),
+        ("created", *percentiles),
+    ]
+
+
+@pytest.mark.parametrize(("seconds_ago", "lag"), [(1, 7), (40, None)])
+def test_the_lag_is_unknown_where_nobody_looks(cursor: Any, seconds_ago: int, lag: int | None) -> None:
+    cursor.execute("SELECT UTC_TIMESTAMP(3)")
+    looked_at = cursor.fetchone()[0] - timedelta(seconds=seconds_ago)
+    insert(cursor, "queries", query="archive", ended_at=SINCE, lag_records=7, lag_ms=900, looked_at=looked_at)
+    cursor.execute(f"SELECT {metrics('queries')['lag_records']}, {metrics('queries')['lag_seconds']} FROM queries")
+    records, seconds = cursor.fetchone()
+    assert records == lag
+    assert (seconds is None) == (lag is None)

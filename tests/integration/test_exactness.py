@@ -6,8 +6,8 @@ import json
 import random
 import signal
 import time
-from collections.abc import Callable, Iterable
-from datetime import UTC
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +16,7 @@ import pytest
 
 from audit import raw_events
 from local.stack import Stack
+from producer.incident import Incident, path_of, save
 from producer.ledger import Ledger
 from stores import mysql
 from tests.integration.pipeline import (
@@ -42,6 +43,7 @@ def test_every_event_counts_once(pipeline: Stack) -> None:
         seed=SEED,
         start=minutes_ago(20),
         events=EVENTS,
+        rate=300,  # so that at any time of day they have occurred by now: at night the shop has half of it
         unpaced=True,
         duplicates=0.02,
         late=0.03,
@@ -65,13 +67,14 @@ def test_raw_events_are_read_back_at_once(pipeline: Stack) -> None:
         )
     of_minute = read_back(lambda: raw_events.of_minute(settings, minute.replace(tzinfo=UTC)))
     assert len(of_minute) == events
+    assert {event["schema_version"] for event in of_minute} == {1, 2}, "both versions of the contract, side by side"
     session = read_back(lambda: raw_events.of_session(settings, UUID(bytes=bytes(session_id))))
     assert len(session) == of_session
     order = next(event for event in session if event["event_name"] == "purchase")
     assert order in read_back(lambda: raw_events.of_order(settings, UUID(order["transaction_id"])))
 
 
-def read_back(read: Callable[[], Iterable[str]]) -> list[dict[str, Any]]:
+def read_back(read: Callable[[], Iterable[raw_events.Event]]) -> list[dict[str, Any]]:
     """The events; asserts that they come at once. The best of some times counts: the machine has more to do."""
     seconds = []
     for _ in range(READ_BACK_TIMES):
@@ -79,7 +82,7 @@ def read_back(read: Callable[[], Iterable[str]]) -> list[dict[str, Any]]:
         events = list(read())
         seconds.append(time.monotonic() - started)
     assert min(seconds) < READ_BACK_S, seconds
-    return [json.loads(event) for event in events]
+    return [json.loads(event.payload) for event in events]
 
 
 def test_exact_although_spark_is_killed(pipeline: Stack) -> None:
@@ -110,6 +113,55 @@ def kill(stack: Stack, what: str) -> None:
     for victim in victims:
         victim.send_signal(signal.SIGKILL)
     psutil.wait_procs(victims, timeout=10)
+
+
+def test_exact_while_payments_of_one_country_fail(pipeline: Stack) -> None:
+    settings = pipeline.settings
+    begun = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=100)  # long before all other events
+    incident = Incident("US", begun + timedelta(minutes=2), begun + timedelta(minutes=8))
+    save(path_of(settings), incident)
+    sending = producer(settings, seed=SEED, start=begun.isoformat(), events=36_000, rate=60, unpaced=True)
+    assert sending.wait() == 0
+    path_of(settings).unlink()
+    assert_exact(pipeline)
+    shares = (
+        "SELECT country = %s, SUM(payment_failures) / SUM(payment_failures + orders) FROM sales_by_minute "
+        "WHERE minute >= %s AND minute < %s GROUP BY 1"
+    )
+    since, until = (moment.replace(tzinfo=None) for moment in (incident.since, incident.until))
+    with mysql.connected(settings, "reader", settings.domain) as connection:
+        share_failed = dict(mysql.query(connection, shares, (incident.country, since, until)))
+    assert share_failed[1] > 0.8
+    assert share_failed[0] < 0.3
+
+
+def test_a_range_is_recomputed_while_the_stream_goes_on(pipeline: Stack) -> None:
+    settings = pipeline.settings
+    since, until = (minute.replace(second=0, microsecond=0) for minute in minutes_since(20, 3))
+    with mysql.connected(settings, "root", settings.domain) as connection, mysql.transaction(connection) as cursor:
+        for statement in (
+            "UPDATE sales_by_minute SET revenue_cents = revenue_cents + 1 WHERE minute BETWEEN %s AND %s",
+            "DELETE FROM events_by_minute WHERE minute BETWEEN %s AND %s",
+            "DELETE FROM sessions WHERE first_seen BETWEEN %s AND %s AND events > 2",
+            (
+                "UPDATE sessions SET views = views + 1, last_seen = last_seen + INTERVAL 1 DAY "
+                "WHERE first_seen BETWEEN %s AND %s"
+            ),
+        ):
+            cursor.execute(statement, (since + timedelta(minutes=1), until - timedelta(minutes=1)))
+            assert cursor.rowcount > 0, statement
+    sending = producer(settings, seed=SEED + 3, start=minutes_ago(15), events=EVENTS // 5, unpaced=True, late=0.03)
+    told = [f"{moment.isoformat()}Z" for moment in (since, until)]
+    rebuilt = spark_jobs(settings, "rebuild", "--since", told[0], "--until", told[1])
+    assert rebuilt.returncode == 0, rebuilt.stdout[-3000:]
+    assert pipeline.state("spark") == "RUNNING"
+    assert sending.wait() == 0
+    assert_exact(pipeline)  # row by row it is compared below
+
+
+def minutes_since(*minutes: float) -> Iterator[datetime]:
+    """So many minutes ago, UTC, naive."""
+    return (datetime.now(UTC).replace(tzinfo=None) - timedelta(minutes=ago) for ago in minutes)
 
 
 def test_the_aggregates_are_what_a_recomputation_gives(pipeline: Stack) -> None:

@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import stat
-from collections.abc import Iterator
 
 import psutil
 import pytest
 
-from local.runtime import chosen
 from local.services import SERVERS
 from local.stack import Stack
 from local.steps import StepError
 from local.throwaway import throwaway_stack
-from settings import SECRETS, load
+from tests.exposure import assert_no_secret_is_seen
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(scope="module")
-def native(request: pytest.FixtureRequest) -> Iterator[Stack]:
-    """The session's stack where its servers are processes, else one of its own."""
-    if chosen(load()) == "native":
-        yield request.getfixturevalue("stack")
-    else:
-        with throwaway_stack() as running:
-            yield running
 
 
 def pids(stack: Stack) -> dict[str, int]:
@@ -48,14 +35,7 @@ def test_a_killed_server_comes_back_by_itself(native: Stack, name: str) -> None:
 
 
 def test_no_secret_is_on_a_command_line_in_an_environment_or_in_a_log(native: Stack) -> None:
-    known = [native.settings.secret(name) for name in SECRETS]
-    seen = [path.read_text(errors="replace") for path in native.supervisor.logs_dir.iterdir()]
-    seen += [path.read_text() for path in native.supervisor.run_dir.rglob("*.conf")]
-    for process in native.supervisor.processes():
-        with contextlib.suppress(psutil.Error):
-            seen += [*process.cmdline(), *process.environ().values()]
-    assert len(seen) > len(SERVERS)
-    assert not [secret for secret in known if any(secret in text for text in seen)]
+    assert_no_secret_is_seen(native, *SERVERS)
 
 
 def test_the_state_is_its_owner_s_alone(native: Stack) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from local.stack import Stack
 from spark_jobs import domains
 from spark_jobs.merge import combine
+from spark_jobs.sinks import mysql as mysql_sink
 from spark_jobs.sinks.mysql import merge_rows
 from stores import mysql
 
@@ -27,12 +28,15 @@ ROW = st.fixed_dictionaries(
         **{name: st.integers(-(10**12), 10**12) for name in SESSIONS.sum},
         "first_seen": st.integers(0, 2).map(lambda ms: START + timedelta(milliseconds=ms)),
         "last_seen": st.integers(0, 2).map(lambda ms: START + timedelta(milliseconds=ms)),
-        "known_user": st.integers(0, 1),
+        "first_order_at": st.none() | st.integers(0, 2).map(lambda ms: START + timedelta(milliseconds=ms)),
         "furthest_step": st.integers(0, 5),
         "country": st.sampled_from(["DE", "FR"]),
         "device": st.sampled_from(["mobile", "desktop"]),
         "source": WORDS,
         "currency": st.sampled_from(["EUR", "USD"]),
+        "experiment": WORDS,
+        "variant": WORDS,
+        "was_known": st.integers(0, 1),
     }
 )
 BESIDE = "sessions__merge_test"
@@ -62,7 +66,33 @@ SCHEMA = {
     **dict.fromkeys(SESSIONS.sum, pl.Int64),
     "first_seen": pl.Datetime("us"),
     "last_seen": pl.Datetime("us"),
-    "known_user": pl.Int64,
+    "first_order_at": pl.Datetime("us"),
     "furthest_step": pl.Int64,
     **dict.fromkeys(SESSIONS.first, pl.String),
+    "was_known": pl.Int64,
 }
+
+
+def test_old_rows_go_in_parts_and_the_others_stay(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is too much for once, as when retention is lowered, does not keep the micro-batches waiting."""
+    old = mysql_sink.ROWS_PER_DELETE + 1
+    numbers = f"WITH RECURSIVE numbers AS (SELECT 0 AS n UNION ALL SELECT n + 1 FROM numbers WHERE n < {old})"
+    count = "SELECT COUNT(*) FROM expiring__test"
+    sink = mysql_sink.MySQLSink(stack.settings)
+    with mysql.connected(stack.settings, "root", stack.settings.domain) as connection:
+        with mysql.transaction(connection) as cursor:
+            cursor.execute("CREATE TABLE expiring__test (minute DATETIME NOT NULL, n INT, KEY (minute))")
+            cursor.execute("SET SESSION cte_max_recursion_depth = 1000000")
+            young = "IF(n = 0, '2026-03-15', '2026-03-13')"
+            cursor.execute(f"INSERT INTO expiring__test {numbers} SELECT {young}, n FROM numbers")
+        try:
+            monkeypatch.setattr(mysql_sink, "LONGEST_EXPIRY_S", 0.0)
+            sink.expire({("expiring__test", "minute"): START})
+            assert mysql.query(connection, count) == [(2,)]
+            monkeypatch.undo()
+            sink.expire({("expiring__test", "minute"): START})
+            assert mysql.query(connection, count) == [(1,)]
+        finally:
+            sink.close()
+            with mysql.transaction(connection) as cursor:
+                cursor.execute("DROP TABLE expiring__test")

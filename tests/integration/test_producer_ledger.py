@@ -23,9 +23,11 @@ from kafka.admin import NewTopic
 from local.stack import Stack
 from producer.faults import Rates
 from producer.ledger import Ledger, LedgerError, LedgerView, entry
+from producer.publish import ANSWER_S
 from producer.simulate import Simulation, simulate
 from settings import ROOT, Settings, as_environment
 from spark_jobs.domains import judge
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.integration
 
@@ -65,6 +67,21 @@ class Producer:
         _, log = self.process.communicate(timeout=within_s)
         return self.process.returncode, log
 
+    def wait_for(self, what: str, is_so: Callable[[], object]) -> None:
+        """Waits while the producer runs; fails with its log when it has ended, or it takes too long."""
+
+        def is_so_by_now() -> bool:
+            if is_so():
+                return True
+            assert self.process.poll() is None, f"{what}: not before the producer ended"
+            return False
+
+        try:
+            wait_for(what, is_so_by_now, look_every_s=0.02)
+        except AssertionError as failure:
+            code, log = self.end(signal.SIGKILL)
+            pytest.fail(f"{failure} (exit code {code}):\n{log}")
+
 
 @pytest.fixture
 def start(settings: Settings) -> Iterator[Callable[..., Producer]]:
@@ -76,8 +93,8 @@ def start(settings: Settings) -> Iterator[Callable[..., Producer]]:
 
     yield begin
     for producer in started:
-        if producer.process.poll() is None:
-            producer.end(signal.SIGKILL)
+        with producer.process as process:  # closes its pipe
+            process.kill()
 
 
 def acknowledged(settings: Settings) -> int:
@@ -85,13 +102,6 @@ def acknowledged(settings: Settings) -> int:
         return Ledger.read(settings.ledger_path).acknowledged
     except LedgerError:
         return 0
-
-
-def wait_for(what: str, is_true: Callable[[], bool], within_s: float = 120) -> None:
-    deadline = monotonic() + within_s
-    while not is_true():
-        assert monotonic() < deadline, f"{what}: not within {within_s} s"
-        sleep(0.02)
 
 
 def an_hour_ago() -> str:
@@ -168,8 +178,8 @@ def test_kill_9_at_any_moment(settings, start):
         assert kills < 20, "hardly ever killed with a batch in flight"
         producer = start("--unpaced", "--start", an_hour_ago(), "--rate", "20")
         before = acknowledged(settings)
-        wait_for("records acknowledged", lambda before=before: acknowledged(settings) > before)
-        wait_for("a batch in flight", lambda: Ledger.read(settings.ledger_path).unsettled > 0)
+        producer.wait_for("records acknowledged", lambda before=before: acknowledged(settings) > before)
+        producer.wait_for("a batch in flight", lambda: Ledger.read(settings.ledger_path).unsettled > 0)
         sleep(rng.random() * 0.3)  # the random moment, not a wait for something: it may well fall after the batch
         code, log = producer.end(signal.SIGKILL)
         assert code == -signal.SIGKILL, log
@@ -198,12 +208,12 @@ def test_half_a_batch_counts_as_half(settings, start):
 
 def test_live_producer_backfills_once_and_ends_well(settings, start):
     producer = start("--rate", "20", "--backfill-minutes", "2")
-    wait_for("two minutes of events", lambda: acknowledged(settings) > 1_500)
+    producer.wait_for("two minutes of events", lambda: acknowledged(settings) > 1_500)
     assert producer.end(signal.SIGTERM)[0] == 0
     first = check(settings)
     assert first.minutes[0][0] < datetime.now(UTC).timestamp() - 90
     producer = start("--rate", "20", "--backfill-minutes", "2")
-    wait_for("live events", lambda: acknowledged(settings) > first.acknowledged + 20)
+    producer.wait_for("live events", lambda: acknowledged(settings) > first.acknowledged + 20)
     assert producer.end(signal.SIGTERM)[0] == 0
     assert check(settings).acknowledged < first.acknowledged + 1_000
 
@@ -212,11 +222,11 @@ def test_an_outage_of_kafka_loses_nothing(settings, start, stack):
     producer = start("--rate", "200", "--backfill-minutes", "0")
     for _ in range(2):
         before = acknowledged(settings)
-        wait_for("records acknowledged", lambda before=before: acknowledged(settings) > before + 200)
+        producer.wait_for("records acknowledged", lambda before=before: acknowledged(settings) > before + 200)
         stack.kill("kafka")
         stack.wait_ready("kafka")
     before = acknowledged(settings)
-    wait_for("records after the outage", lambda: acknowledged(settings) > before + 200)
+    producer.wait_for("records after the outage", lambda: acknowledged(settings) > before + 200)
     code, log = producer.end(signal.SIGTERM)
     assert code == 0, log
     check(settings)
@@ -224,7 +234,7 @@ def test_an_outage_of_kafka_loses_nothing(settings, start, stack):
 
 def test_what_a_producer_gave_up_is_settled_by_the_next(settings, start, stack):
     producer = start("--rate", "200", "--backfill-minutes", "0", give_up_s=1)
-    wait_for("records acknowledged", lambda: acknowledged(settings) > 200)
+    producer.wait_for("records acknowledged", lambda: acknowledged(settings) > 200)
     stack.kill("kafka")
     code, log = producer.wait()
     assert code == 1, log
@@ -234,9 +244,26 @@ def test_what_a_producer_gave_up_is_settled_by_the_next(settings, start, stack):
     check(settings)
 
 
+def test_a_broker_that_stands_still_while_a_producer_connects_is_reported(settings, start, stack):
+    broker = stack.processes("kafka")
+    for process in broker:
+        process.suspend()
+    began = monotonic()
+    try:
+        producer = start(*FEW, "--start", an_hour_ago())
+        said = next((line for line in producer.process.stderr if "Kafka does not answer" in line), "")
+    finally:
+        for process in broker:
+            process.resume()
+    assert "connecting" in said
+    assert monotonic() - began < 2 * ANSWER_S
+    assert producer.wait()[0] == 0
+    check(settings)
+
+
 def test_a_second_producer_is_refused(settings, start):
-    start("--rate", "20", "--backfill-minutes", "0")
-    wait_for("records acknowledged", lambda: acknowledged(settings) > 0)
+    producer = start("--rate", "20", "--backfill-minutes", "0")
+    producer.wait_for("records acknowledged", lambda: acknowledged(settings) > 0)
     code, log = start("--rate", "20").wait()
     assert code == 1
     assert "another producer" in log

@@ -24,11 +24,19 @@ def test_the_set_up_changes_nothing_the_second_time(stack: Stack) -> None:
     [
         ("spark", "DROP TABLE sales_by_minute"),
         ("spark", "CREATE TABLE another (id INT)"),
+        ("spark", "TRUNCATE TABLE sales_by_minute"),
+        ("spark", "ALTER TABLE sales_by_minute ADD another INT"),
         ("spark", "SELECT * FROM superset.ab_user"),
         ("reader", "DELETE FROM sales_by_minute"),
         ("reader", "INSERT INTO events_by_minute VALUES (NOW(), 'search', 1, 0)"),
+        ("reader", "UPDATE sales_by_minute SET revenue_cents = 0"),
+        ("reader", "DROP TABLE sales_by_minute"),
+        ("reader", "CREATE VIEW another AS SELECT 1"),
         ("reader", "SELECT * FROM mysql.user"),
+        ("reader", "SELECT * FROM superset.ab_user"),
         ("superset", "SELECT * FROM ecommerce.sales_by_minute"),
+        ("superset", "DROP TABLE ecommerce.sales_by_minute"),
+        ("superset", "CREATE USER another"),
     ],
 )
 def test_mysql_refuses(stack: Stack, user: str, statement: str) -> None:
@@ -51,8 +59,12 @@ def test_mysql_has_no_default_password(stack: Stack, user: str, password: str) -
     [
         ("spark", "DROP TABLE events"),
         ("spark", "CREATE TABLE another (id int PRIMARY KEY)"),
+        ("spark", "ALTER TABLE events ADD another int"),
+        ("spark", "SELECT * FROM system_auth.roles"),
         ("reader", "INSERT INTO events_by_order (transaction_id, occurred_at, event_id) VALUES (uuid(), 0, uuid())"),
         ("reader", "TRUNCATE events"),
+        ("reader", "DROP TABLE events"),
+        ("reader", "SELECT * FROM system_auth.roles"),
         ("spark", "CREATE ROLE another"),
     ],
 )

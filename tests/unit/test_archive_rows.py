@@ -61,6 +61,12 @@ def test_only_events_with_an_order_go_by_order() -> None:
     assert [row[-1] for row in rows] == [b"event 0", b"event 1"]
 
 
+def test_lines_are_those_of_the_events_in_their_order() -> None:
+    events = frame([b"\x02" * 16, b"\x01" * 16])
+    assert [row[-1] for row in sink.lines(EVENTS, events)] == [b"event 0", b"event 1"]
+    assert [None in row for row in sink.lines(ORDERS, events)] == [True, True]
+
+
 def test_the_insert_names_columns_that_the_schema_has() -> None:
     script = (ROOT / "cassandra" / "ecommerce.cql").read_text()
     created = {statement.split()[5]: statement for statement in statements(script)}

@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from spark_jobs.checkpoint import Checkpoint, CheckpointRefused, Progress, from_json, records_between, to_json
+from spark_jobs.checkpoint import (
+    Checkpoint,
+    CheckpointRefused,
+    Progress,
+    check_kept,
+    from_json,
+    records_between,
+    to_json,
+)
 
 TOPIC = "shop.events"
 OFFSETS = {0: 5, 1: 7}
@@ -79,6 +87,24 @@ def test_other_offsets_are_refused(checkpoint: Checkpoint) -> None:
     plan(checkpoint, 0, OFFSETS)
     with pytest.raises(CheckpointRefused, match="differ about the offsets"):
         checkpoint.check("aggregate", Progress(identity, 0, {0: 5, 1: 6}))
+
+
+@pytest.mark.parametrize("text", ["", "v1\n{", 'v1\n{}\n{"other.topic": {}}'])
+@pytest.mark.parametrize("batch_id", [0, 1])
+def test_an_entry_that_can_not_be_read_is_refused(checkpoint: Checkpoint, batch_id: int, text: str) -> None:
+    identity = checkpoint.create()
+    plan(checkpoint, 0, OFFSETS)
+    plan(checkpoint, 1, OFFSETS, commit=False)
+    (Path(checkpoint.spark_folder) / "offsets" / str(batch_id)).write_text(text)
+    with pytest.raises(CheckpointRefused, match=r"can't be read.*make rebuild"):
+        checkpoint.check("aggregate", Progress(identity, 0, OFFSETS))
+
+
+def test_records_that_kafka_has_deleted_unread_are_refused() -> None:
+    check_kept("archive", {0: 5, 1: 7}, {0: 0, 1: 7, 2: 0})
+    gone = r"partition 1, offsets 7 to 8; partition 2, offsets 0 to 2.*make rebuild.*KAFKA_RETENTION_HOURS"
+    with pytest.raises(CheckpointRefused, match=gone):
+        check_kept("archive", {0: 5, 1: 7}, {0: 5, 1: 9, 2: 3})
 
 
 def test_records_between_offsets() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from local import engine, preflight, runtime
 from local.compose import ComposeStack, memory_bytes, state
+from local.steps import StepError
 from settings import Settings
 
 
@@ -42,6 +43,17 @@ def test_settings_that_are_not_the_environments_are_handed_on() -> None:
     assert environment["COMPOSE_PROFILES"] == "cluster"
     # One that is merely named would make Compose start containers anew that another command has started without it.
     assert "PRODUCER_LATE" not in environment
+
+
+def test_an_incident_is_made_where_the_producer_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    stack = ComposeStack(Settings())
+    container = {"Service": "producer", "State": "exited", "Health": ""}
+    monkeypatch.setattr(stack, "containers", lambda: [container])
+    monkeypatch.setattr(stack, "compose", lambda *words: words)
+    with pytest.raises(StepError, match="make up"):
+        stack.incident("--stop")
+    container |= {"State": "running", "Health": "healthy"}
+    assert stack.incident("--stop") == ("exec", "-T", "producer", "python", "-m", "producer.incident", "--stop")
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,9 @@ def test_the_shops_contract() -> None:
     assert "payment_failed" in fields["event_name"].allowed
     assert {item.name for item in fields["items"].items} >= {"item_id", "price", "quantity", "reporting_value"}
     assert contract.max_late == timedelta(hours=2)
+    dimensions = {dimension.name: dimension for dimension in contract.dimensions}
+    assert dimensions["source"] == contracts.Dimension("source", fields["utm_source"], absent="(direct)")
+    assert (dimensions["category"].array, dimensions["category"].field.name) == ("items", "item_category")
 
 
 def test_a_domain_without_one() -> None:
@@ -45,6 +48,8 @@ def test_a_domain_without_one() -> None:
         ("logicalType: timestamp", "logicalType: moment", "moment"),
         ("value: drop}", "value: ignore}", "keep, drop, fail"),
         ("maxLateMinutes, value: 120", "maxLateMinutes, value: soon", "maxLateMinutes"),
+        ("field: utm_source", "field: source", "the dimension .*'source'.* field that holds text"),
+        ("field: items.item_category", "field: items.quantity", "field that holds text"),
         ("name: value_is_sum_of_items", "name: order_has_items", "share a name"),
         ("kind: DataContract", "kind: [", "Open Data Contract"),
     ],

@@ -21,6 +21,7 @@ FINE = Facts(
     has_apt=True,
     has_debian_keyring=True,
     has_chromium=True,
+    has_faketime=True,
     is_root=False,
     ports={"KAFKA_PORT": (19092, None), "MYSQL_PORT": (13306, None)},
     is_running=False,
@@ -45,6 +46,7 @@ def test_nothing_is_found_on_a_machine_that_has_all() -> None:
         ({"has_mysql": False, "has_apt": False}, "MySQL", "PATH", ""),
         ({"has_mysql": False, "has_debian_keyring": False}, "keys", "debian-archive-keyring", "debian-archive-keyring"),
         ({"has_chromium": False}, "Chromium", "apt-get install chromium", "chromium"),
+        ({"has_faketime": False}, "wrong clock", "apt-get install libfaketime", "libfaketime"),
         ({"ports": {"MYSQL_PORT": (13306, "process 7 (other)")}}, "13306 is in use by process 7", "MYSQL_PORT", ""),
         ({"memory_available_mb": 4999}, "4999 MB of memory", "CASSANDRA_HEAP", ""),
         ({"disk_free_mb": 100}, "100 MB of disk", "free some", ""),
@@ -52,7 +54,7 @@ def test_nothing_is_found_on_a_machine_that_has_all() -> None:
     ],
 )
 def test_each_missing_thing_is_found_with_what_mends_it(change: dict, problem: str, remedy: str, package: str) -> None:
-    (found,) = findings(replace(FINE, **change), for_tests=True)
+    (found,) = findings(replace(FINE, **change), for_tests=True, for_chaos=True)
     assert problem in found.problem
     assert remedy in found.remedy
     assert found.package == package
@@ -67,6 +69,10 @@ def test_everything_is_found_at_once() -> None:
 
 def test_chromium_matters_to_tests_only() -> None:
     assert findings(replace(FINE, has_chromium=False)) == []
+
+
+def test_a_wrong_clock_matters_to_chaos_only() -> None:
+    assert findings(replace(FINE, has_faketime=False), for_tests=True) == []
 
 
 def test_a_running_stack_already_has_its_memory() -> None:

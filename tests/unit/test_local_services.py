@@ -25,3 +25,4 @@ def test_a_program_is_not_told_other_programs_settings() -> None:
         told = getattr(services, program)(Settings()).environment
         assert {name.split("_")[0].lower() for name in told} & set(services.PROGRAMS) == {program}
         assert {"KAFKA_PORT", "MYSQL_PORT", "STATE_DIR"} <= told.keys()
+        assert ("ALERT_WEBHOOK_URL" in told) == (program == "superset")

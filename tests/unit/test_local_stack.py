@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from local.stack import Stack
+from local.steps import StepError
 from local.supervisor import NotRunningError
 from settings import Settings
 
@@ -19,6 +20,12 @@ def stack(tmp_path: Path) -> Stack:
 def test_a_service_of_a_stack_that_is_down_can_not_be_restarted(stack: Stack) -> None:
     with pytest.raises(NotRunningError, match="make up"):
         stack.restart("spark")
+
+
+def test_there_is_no_incident_without_a_producer(stack: Stack, tmp_path: Path) -> None:
+    with pytest.raises(StepError, match="make up"):
+        stack.incident()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_stopping_what_is_down_changes_nothing(stack: Stack, tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_rules_are_what_their_names_say(rows: list[dict]) -> None:
 def test_first_is_decided_before_its_time_is_lowered() -> None:
     statement = upsert(example, frame([]).schema, into="other")
     assert statement.startswith("INSERT INTO other (key, n, seen, top, name) SELECT")
-    assert statement.index("name = IF(new.seen < other.seen") < statement.index("seen = LEAST(")
+    assert statement.index("name = IF(new.seen < other.seen") < statement.index("seen = COALESCE(LEAST(")
 
 
 def test_first_needs_its_time_among_the_minima() -> None:

@@ -9,6 +9,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from datetime import UTC, datetime
+from threading import Timer
 
 import pytest
 from hypothesis import given
@@ -154,6 +155,17 @@ def test_it_can_be_read_while_a_producer_writes(path):
         ledger.settle([intent], entries, {0: 9, 1: 13})
         view = Ledger.read(path)
         assert (view.unsettled, view.acknowledged, view.offsets) == (0, 10, {0: 9, 1: 13})
+
+
+def test_it_opens_while_another_connection_holds_the_file(path):
+    """A reader that finds what a killed producer was writing puts it in order first, and holds the file meanwhile."""
+    Ledger(path).close()
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        release = Timer(0.2, other.execute, ["ROLLBACK"])
+        release.start()
+        Ledger(path).close()
+        release.join()
 
 
 def test_a_held_producer_waits_before_it_sends(path):

@@ -68,7 +68,7 @@ def test_live_never_sends_before_the_time(monkeypatch):
 
 def test_live_gives_up_what_is_too_old(monkeypatch):
     clock = Clock(monkeypatch)
-    batches = pace.live([at(995), at(1_001), at(1_002)], clock, farthest_behind_s=10)
+    batches = pace.live([at(995), at(1_001), at(1_002)], clock, farthest_s=(10, 60))
     assert len(next(batches)) == 1
     clock.now_s += 9  # an outage that is short enough
     assert len(next(batches)) == 2
@@ -76,8 +76,17 @@ def test_live_gives_up_what_is_too_old(monkeypatch):
 
 def test_live_sends_nothing_after_too_long_an_outage(monkeypatch):
     clock = Clock(monkeypatch)
-    batches = pace.live([at(995), at(1_001), at(1_002)], clock, farthest_behind_s=10)
+    batches = pace.live([at(995), at(1_001), at(1_002)], clock, farthest_s=(10, 60))
     assert len(next(batches)) == 1
     clock.now_s += 3_600
-    with pytest.raises(pace.FellBehind):
+    with pytest.raises(pace.OutOfStep):
+        next(batches)
+
+
+def test_live_does_not_wait_for_a_clock_that_was_put_back(monkeypatch):
+    clock = Clock(monkeypatch)
+    batches = pace.live([at(995), at(1_001), at(1_050)], clock, farthest_s=(10, 60))
+    assert len(next(batches)) == 1
+    clock.now_s -= 3_600
+    with pytest.raises(pace.OutOfStep):
         next(batches)

@@ -14,7 +14,7 @@ import contracts
 from producer.countries import COUNTRIES
 from producer.currency import CURRENCIES, eur_cents
 from producer.faults import Rates, Record
-from producer.load_curve import LOAD
+from producer.load_curve import LOAD, day_rate
 from producer.shop import CATEGORIES, ITEMS
 from producer.shoppers import EVENTS_PER_VISIT, Visit
 from producer.simulate import Simulation, simulate
@@ -84,6 +84,14 @@ def test_events_have_the_fields_and_types_of_the_contract():
         for line in event.get("items", []):
             assert {field.name for field in item_fields.values() if field.required} <= line.keys() <= item_fields.keys()
     assert names == set(fields["event_name"].allowed)
+
+
+def test_senders_of_both_versions_say_what_their_version_has():
+    versions = Counter(event["schema_version"] for event in events())
+    assert versions.keys() == {1, contracts.load("ecommerce").version}
+    assert versions[1] > EVENTS / 50
+    searches = [event for event in events() if event["event_name"] == "search"]
+    assert all(("search_results" in event) == (event["schema_version"] > 1) for event in searches)
 
 
 def test_the_key_is_the_session():
@@ -165,6 +173,13 @@ def test_the_load_curve_has_the_mean_1_and_a_moderate_amplitude():
     assert sum(LOAD) / len(LOAD) == pytest.approx(1)
     assert 0.5 < min(LOAD) < 0.7
     assert 1.2 < max(LOAD) < 1.5
+
+
+@pytest.mark.parametrize(("minute", "minutes"), [(0, 1), (600, 60), (1430, 60), (100, 1440)])
+def test_a_shop_can_have_a_rate_at_a_time_of_day(minute: int, minutes: int):
+    loads = [LOAD[at % 1440] for at in range(minute, minute + minutes)]
+    start = datetime(2026, 11, 22, tzinfo=UTC) + timedelta(minutes=minute)
+    assert day_rate(2000, start, minutes) * sum(loads) / minutes == pytest.approx(2000)
 
 
 def test_events_per_visit_is_as_stated():

@@ -7,35 +7,35 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 import yaml
 
 from settings import ROOT
+from tests.dashboards import assets as files
 
 SUPERSET = ROOT / "superset"
-DOMAINS = sorted(path for path in (SUPERSET / "dashboards").iterdir() if path.is_dir())
+DOMAINS = sorted(
+    path.name for path in (SUPERSET / "dashboards").iterdir() if path.is_dir() and path.name != files.EVERY_DOMAIN
+)
 GRAINS_BELOW_A_DAY = {"PT1S", "PT1M", "PT1H"}  # of Superset's own for MySQL: each must be replaced
 
 
 class Assets:
-    """The files of one domain, by kind and file name."""
+    """What Superset's import gets of one domain, by kind and file name."""
 
-    def __init__(self, folder: Path) -> None:
-        self.domain = folder.name
-        self.databases = self._read(folder / "databases")
-        self.datasets = self._read(folder / "datasets")
-        self.charts = self._read(folder / "charts")
-        self.dashboards = self._read(folder / "dashboards")
+    def __init__(self, domain: str) -> None:
+        self.domain = domain
+        self.files = files.read(domain)
+        self.contents = {path: yaml.safe_load(text) for path, text in files.contents(self.files).items()}
+        self.databases = self._kind("databases")
+        self.datasets = self._kind("datasets")
+        self.charts = self._kind("charts")
+        self.dashboards = self._kind("dashboards")
 
-    @staticmethod
-    def _read(folder: Path) -> dict[str, dict[str, Any]]:
-        return {path.stem: yaml.safe_load(path.read_text()) for path in sorted(folder.rglob("*.yaml"))}
-
-    def everything(self) -> list[dict[str, Any]]:
-        return [
-            asset for kind in (self.databases, self.datasets, self.charts, self.dashboards) for asset in kind.values()
-        ]
+    def _kind(self, kind: str) -> dict[str, dict[str, Any]]:
+        return {Path(path).stem: asset for path, asset in self.contents.items() if path.startswith(f"{kind}/")}
 
     def dataset_of(self, chart: dict[str, Any]) -> dict[str, Any]:
         return next(dataset for dataset in self.datasets.values() if dataset["uuid"] == chart["dataset_uuid"])
@@ -44,7 +44,7 @@ class Assets:
         return next(chart for chart in self.charts.values() if chart["uuid"] == uuid)
 
 
-@pytest.fixture(params=DOMAINS, ids=lambda folder: folder.name)
+@pytest.fixture(params=DOMAINS)
 def assets(request: pytest.FixtureRequest) -> Assets:
     return Assets(request.param)
 
@@ -65,21 +65,20 @@ def metrics(dataset: dict[str, Any]) -> set[str]:
 
 
 def file_name(title: str) -> str:
-    return re.sub(r"\W+", "_", title.lower())
+    return re.sub(r"\W+", "_", title.lower()).strip("_")
 
 
-def test_uuids_are_unique(assets: Assets) -> None:
-    uuids = [asset["uuid"] for asset in assets.everything()]
-    assert len(uuids) == len(set(uuids))
+def test_uuids_are_unique_and_always_the_same(assets: Assets) -> None:
+    uuids = [asset["uuid"] for asset in assets.contents.values() if "uuid" in asset]
+    assert len(uuids) == len(set(uuids)) == len(assets.contents) - 1  # all but the bundle's own description
+    assert assets.contents == Assets(assets.domain).contents
+    assert all(UUID(uuid).version == files.IDS_VERSION for uuid in uuids)
 
 
-def test_files_are_named_like_what_they_hold(assets: Assets) -> None:
-    assert list(assets.databases) == [assets.domain]
-    assert {name: asset["table_name"] for name, asset in assets.datasets.items()} == {n: n for n in assets.datasets}
+def test_charts_are_named_like_their_files(assets: Assets) -> None:
     assert {name: file_name(asset["slice_name"]) for name, asset in assets.charts.items()} == {
         n: n for n in assets.charts
     }
-    assert {name: asset["slug"] for name, asset in assets.dashboards.items()} == {n: n for n in assets.dashboards}
 
 
 def test_no_address_and_no_credentials_in_the_database(assets: Assets) -> None:
@@ -91,42 +90,52 @@ def test_no_address_and_no_credentials_in_the_database(assets: Assets) -> None:
 
 def test_datasets_are_of_the_database(assets: Assets) -> None:
     database = assets.databases[assets.domain]
-    for dataset in assets.datasets.values():
+    for name, dataset in assets.datasets.items():
         assert dataset["database_uuid"] == database["uuid"]
-        assert dataset["schema"] == database["sqlalchemy_uri"].rpartition("/")[2]
+        assert dataset["schema"] == assets.domain
+        assert dataset["table_name"] == name
         assert dataset.get("main_dttm_col") in {None, *columns(dataset)}
+        assert files.PERIODS not in dataset.get("sql", "")
+
+
+def test_columns_and_metrics_say_what_superset_knows(assets: Assets) -> None:
+    """A comma in an expression that is not quoted would begin another key."""
+    of_column = {"column_name", "verbose_name", "type", "is_dttm", "groupby", "expression", "description"}
+    of_metric = {"metric_name", "verbose_name", "expression", "d3format", "currency", "description"}
+    for name, dataset in assets.datasets.items():
+        assert set().union(*dataset["columns"]) <= of_column, name
+        assert set().union(*dataset["metrics"]) <= of_metric, name
 
 
 def test_charts_use_what_their_dataset_has(assets: Assets) -> None:
     for name, chart in assets.charts.items():
         dataset, params = assets.dataset_of(chart), chart["params"]
-        filtered = {part["subject"] for part in params.get("adhoc_filters", []) if part["expressionType"] == "SIMPLE"}
-        used = {*params.get("groupby", []), *filtered, *filter(None, [params.get("x_axis")])}
-        measured = {
-            *params.get("metrics", []),
-            *filter(None, [params.get("metric"), params.get("timeseries_limit_metric")]),
-        }
-        assert used <= columns(dataset), name
+        conditions = [*params.get("adhoc_filters", []), *params.get("adhoc_filters_b", [])]
+        filtered = {part["subject"] for part in conditions if part["expressionType"] == "SIMPLE"}
+        measured = {*params.get("metrics", []), *params.get("metrics_b", [])}
+        measured |= {params[key] for key in ("metric", "secondary_metric", "timeseries_limit_metric") if key in params}
+        assert filtered | files.split_by(params) <= columns(dataset), name
         assert measured, name
         assert measured <= metrics(dataset), name
 
 
-def test_charts_say_what_they_show(assets: Assets) -> None:
+def test_everything_has_a_description(assets: Assets) -> None:
     for name, chart in assets.charts.items():
         assert len(chart["description"]) > 20, name
+    for name, dataset in assets.datasets.items():
+        assert len(dataset["description"]) > 20, name
 
 
-def test_each_dataset_is_used(assets: Assets) -> None:
-    assert {chart["dataset_uuid"] for chart in assets.charts.values()} == {
-        dataset["uuid"] for dataset in assets.datasets.values()
-    }
+def test_no_rejected_record_is_taken_for_html(assets: Assets) -> None:
+    """Whoever may send to Kafka writes what is in it."""
+    [chart] = [c for c in assets.charts.values() if assets.dataset_of(c)["table_name"] == "reject_samples"]
+    assert chart["params"]["allow_render_html"] is False
 
 
-def test_each_chart_is_on_a_dashboard(assets: Assets) -> None:
-    placed = [meta for dashboard in assets.dashboards.values() for meta in placed_charts(dashboard)]
-    assert sorted(meta["uuid"] for meta in placed) == sorted(chart["uuid"] for chart in assets.charts.values())
-    for meta in placed:
-        assert meta["sliceName"] == assets.chart_of(meta["uuid"])["slice_name"]
+def test_each_dataset_and_each_chart_is_used(assets: Assets) -> None:
+    placed = {meta["uuid"] for dashboard in assets.dashboards.values() for meta in placed_charts(dashboard)}
+    assert {chart["uuid"] for chart in assets.charts.values()} == placed
+    assert {chart["dataset_uuid"] for chart in assets.charts.values()} == {d["uuid"] for d in assets.datasets.values()}
 
 
 def test_layout_is_a_tree_of_full_rows(assets: Assets) -> None:
@@ -138,10 +147,12 @@ def test_layout_is_a_tree_of_full_rows(assets: Assets) -> None:
             for child in part.get("children", []):
                 assert parts[child]["parents"] == [*part.get("parents", []), name]
             if part["type"] == "ROW":
-                assert sum(parts[child]["meta"]["width"] for child in part["children"]) == 12, name
+                assert sum(parts[child]["meta"]["width"] for child in part["children"]) == files.WIDTH, name
                 assert len({parts[child]["meta"]["height"] for child in part["children"]}) == 1, name
+        for meta in placed_charts(dashboard):
+            assert meta["sliceName"] == assets.chart_of(meta["uuid"])["slice_name"]
         numbers = [meta["chartId"] for meta in placed_charts(dashboard)]
-        assert len(numbers) == len(set(numbers))
+        assert numbers == list(range(1, len(numbers) + 1))
 
 
 def test_filters_reach_just_the_charts_that_have_their_column(assets: Assets) -> None:
@@ -172,13 +183,44 @@ def test_filters_take_their_values_from_a_column_that_is_there(assets: Assets) -
                 assert target["column"]["name"] in columns(dataset)
 
 
-def test_periods_are_the_same_wherever_they_are_compared(assets: Assets) -> None:
-    periods = {
-        dataset["sql"].partition("SELECT periods.period")[0]
-        for name, dataset in assets.datasets.items()
-        if name.endswith("_by_period")
-    }
-    assert len(periods) <= 1
+def test_a_click_filters_just_the_charts_that_have_what_was_clicked(assets: Assets) -> None:
+    for dashboard in assets.dashboards.values():
+        placed = {meta["chartId"]: assets.chart_of(meta["uuid"]) for meta in placed_charts(dashboard)}
+        for number, chart in placed.items():
+            scope = dashboard["metadata"]["chart_configuration"][str(number)]["crossFilters"]["scope"]
+            split = files.split_by(chart["params"])
+            for other, filtered in placed.items():
+                acts = other != number and split <= columns(assets.dataset_of(filtered))
+                assert (other not in scope["excluded"]) == acts, (chart["slice_name"], filtered["slice_name"])
+
+
+def test_charts_of_users_are_kept_at_the_end(assets: Assets) -> None:
+    for dashboard in assets.dashboards.values():
+        position = dashboard["position"]
+        guests = {100 + n: {"slice_name": f"Mine {n}", "uuid": str(uuid4())} for n in range(4)}
+        kept = files.with_guests(position, guests)
+        assert {name: part for name, part in kept.items() if "guest" not in name}.keys() == position.keys()
+        added = [part for name, part in kept.items() if name.startswith("CHART-guest")]
+        assert [part["meta"]["chartId"] for part in added] == list(guests)
+        for part in added:
+            row = kept[part["parents"][-1]]
+            assert part["id"] in row["children"]
+            assert row["id"] in kept[row["parents"][-1]]["children"]
+        assert files.with_guests(position, {}) == position
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "change"),
+    [
+        ("charts", "revenue", {"dataset": "nothing"}),
+        ("dashboards", "products", {"rows": [{"height": 9, "charts": {"nothing": 12}}]}),
+    ],
+)
+def test_what_is_missing_is_named(kind: str, name: str, change: dict[str, Any]) -> None:
+    broken = files.read("ecommerce")
+    getattr(broken, kind)[name] |= change
+    with pytest.raises(files.AssetError, match=f"{kind}/{name}.yaml: .* nothing"):
+        files.contents(broken)
 
 
 def config_values() -> Iterator[tuple[str, Any]]:

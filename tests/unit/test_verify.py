@@ -8,7 +8,10 @@ import pytest
 
 from audit.figures import percentile
 from audit.progress import Reached
-from audit.verify import SHOWN, Verdict, cents_off, per_minute, unequal
+from audit.verify import SHOWN, Verdict, cents_off, opened, per_minute, together, unequal
+from spark_jobs.replay import DUPLICATE, EVENT
+from spark_jobs.sinks.dead_letter import Address
+from tests.unit.events import encoded, good_event
 
 MINUTE = datetime(2026, 3, 14, 15, 9, tzinfo=UTC)
 NEXT = MINUTE + timedelta(minutes=1)
@@ -55,6 +58,22 @@ def test_the_verdict_line() -> None:
     assert verdict.exact
     assert not Verdict(10, 7, 7, 2, 1, 1).exact
     assert not Verdict(10, 7, 7, 2, 1, 0, ["something"]).exact
+
+
+def test_dead_letters_are_open_or_count_for_what_they_say() -> None:
+    order = encoded(good_event(at=MINUTE, event_name="purchase"))
+    dead = [(Address(0, offset, "schema", MINUTE), order) for offset in range(4)]
+    closed = {(0, 1): EVENT, (0, 2): EVENT, (0, 3): DUPLICATE}
+    assert opened(dead, closed) == (1, {(MINUTE, "purchase"): (2, 2000)})
+    assert opened([(Address(0, 0, "not_json", MINUTE), b"{")], closed) == (1, {})
+
+
+def test_together() -> None:
+    assert together(LEDGER, {(MINUTE, "purchase"): (1, 5), (MINUTE, "refund"): (1, 0)}) == {
+        **LEDGER,
+        (MINUTE, "purchase"): (3, 505),
+        (MINUTE, "refund"): (1, 0),
+    }
 
 
 def test_lag() -> None:

@@ -1,0 +1,20 @@
+-- What the dashboards of every domain read beside the pipeline's tables. Run after the tables, again at every start.
+-- Times are UTC.
+
+-- How many events each expectation was held against, and how many failed it; all rules, whatever their action.
+-- keep: the events that count, by the minute in which they occurred. drop and fail: by the minute in which the broker
+-- took them, the events that count and the records that this rule rejected; what another rule rejected is in neither.
+CREATE OR REPLACE SQL SECURITY INVOKER VIEW expectation_rates AS
+SELECT minute, expectation AS rule, action, checked, failed, 1 - failed / checked AS pass_rate
+FROM (SELECT kept.minute, kept.expectation, rules.action, kept.passed + kept.failed AS checked, kept.failed
+      FROM expectations_by_minute AS kept
+      JOIN expectations AS rules ON rules.expectation = kept.expectation AND rules.action = 'keep'
+      UNION ALL
+      SELECT judged.minute, rules.expectation, rules.action, SUM(judged.checked), SUM(judged.failed)
+      FROM (SELECT minute, NULL AS reason, events AS checked, 0 AS failed FROM lateness_by_minute
+            UNION ALL
+            SELECT minute, reason, rejects, rejects FROM rejects_by_minute) AS judged
+      JOIN expectations AS rules
+        ON rules.action <> 'keep'
+       AND (judged.reason IS NULL OR judged.reason = CONCAT('expectation:', rules.expectation))
+      GROUP BY judged.minute, rules.expectation, rules.action) AS counted;

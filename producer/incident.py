@@ -1,0 +1,193 @@
+"""An incident to practise on: for some minutes, payments of one country's shoppers are refused.
+
+`python -m producer.incident` writes it into a small file beside the ledger, where the running producer finds it. The
+file outlives a restart of the producer; an incident that is over is ignored.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import settings as stack
+from producer.countries import COUNTRIES
+from settings import Settings
+
+log = logging.getLogger(__name__)
+
+CODES = tuple(country.code for country in COUNTRIES)
+LARGEST = max(COUNTRIES, key=lambda country: country.share).code
+DEFAULT_MINUTES = 10
+MAX_MINUTES = 60
+MEANING = "Lets payments of one country's shoppers fail from now on, in place of an incident that is still on."
+LOOK_EVERY_MS = 1_000
+MAX_BYTES = 4_096
+"""More than an incident takes; what is beyond is not read."""
+
+Refuses = Callable[[str, int], bool]
+"""Whether payments of a country (its code) are refused at a moment, in milliseconds since the epoch."""
+
+
+class IncidentError(ValueError):
+    """No incident can be made of this; the message says what is allowed."""
+
+
+@dataclass(frozen=True)
+class Incident:
+    """Payments of `country` are refused from `since` on, until just before `until`; both with their time zone."""
+
+    country: str
+    since: datetime
+    until: datetime
+
+    def __post_init__(self) -> None:
+        if self.country not in CODES:
+            raise IncidentError(f"country={self.country!r} is not allowed: {', '.join(CODES)}")
+        minutes = (self.until - self.since) / timedelta(minutes=1)
+        if not 0 < minutes <= MAX_MINUTES:
+            raise IncidentError(f"{minutes:g} minutes are not allowed: more than 0, at most {MAX_MINUTES}")
+
+    def refuses(self, country: str, at_ms: int) -> bool:
+        """Whether a payment fails; `at_ms` in milliseconds since the epoch."""
+        return country == self.country and _epoch_ms(self.since) <= at_ms < _epoch_ms(self.until)
+
+    def __str__(self) -> str:
+        return f"payments from {self.country} fail from {_text(self.since)} until {_text(self.until)}"
+
+
+def _epoch_ms(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)
+
+
+def _text(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def to_json(incident: Incident) -> str:
+    return json.dumps({"country": incident.country, "from": _text(incident.since), "until": _text(incident.until)})
+
+
+def from_json(text: bytes | str) -> Incident:
+    """The incident that `to_json` wrote; raises IncidentError for anything else."""
+    try:
+        fields = json.loads(text)
+        country, since, until = fields["country"], _moment(fields["from"]), _moment(fields["until"])
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
+        example = '{"country": "BR", "from": "2026-11-22T12:00:00Z", "until": "2026-11-22T12:10:00Z"}'
+        raise IncidentError(f"it is not written like {example}") from None
+    return Incident(country, since, until)
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text!r} has no time zone")
+    return moment.astimezone(UTC)
+
+
+def path_of(settings: Settings) -> Path:
+    """The file of the producer's incident, beside its ledger."""
+    return settings.ledger_path.with_suffix(".incident.json")
+
+
+def save(path: Path, incident: Incident) -> None:
+    """Writes the incident in place of an earlier one; who reads the file finds one of the two, whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(to_json(incident))
+        Path(unfinished).replace(path)
+    except BaseException:
+        Path(unfinished).unlink(missing_ok=True)
+        raise
+
+
+class Watch:
+    """The incident of a file, as the simulated clock goes on; what is no incident is reported once and ignored."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._next_look_ms = 0
+        self._seen: object = None
+        self._incident: Incident | None = None
+
+    def refuses(self, country: str, at_ms: int) -> bool:
+        """As Incident.refuses; for moments in order, looks at the file once a second of them."""
+        if at_ms >= self._next_look_ms:
+            self._next_look_ms = at_ms + LOOK_EVERY_MS
+            self._look(at_ms)
+        return self._incident is not None and self._incident.refuses(country, at_ms)
+
+    def _look(self, at_ms: int) -> None:
+        content = self._content()
+        if content == self._seen:
+            return
+        self._seen, self._incident = content, None
+        if content is None:
+            log.info("the incident has been ended")
+            return
+        try:
+            self._incident = from_json(content)
+        except IncidentError as error:
+            log.error("the incident in %s is ignored: %s", self._path, error)
+            return
+        if at_ms < _epoch_ms(self._incident.until):
+            log.info("incident: %s", self._incident)
+
+    def _content(self) -> bytes | None:
+        """The file's bytes; None when there is no file, and none where it can't be read."""
+        try:
+            with self._path.open("rb") as file:
+                return file.read(MAX_BYTES)
+        except FileNotFoundError:
+            return None
+        except OSError:
+            return b""
+
+
+def minutes(text: str) -> int:
+    value = int(text)
+    if not 1 <= value <= MAX_MINUTES:
+        raise argparse.ArgumentTypeError(f"{text} is not allowed: 1 to {MAX_MINUTES}")
+    return value
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make incident", usage='make incident ARGS="..."', description=MEANING)
+    parser.add_argument("--country", choices=CODES, default=LARGEST, help="whose payments fail (default: %(default)s)")
+    parser.add_argument(
+        "--minutes",
+        type=minutes,
+        default=DEFAULT_MINUTES,
+        metavar="N",
+        help=f"for how long, 1 to {MAX_MINUTES} (default: %(default)s)",
+    )
+    parser.add_argument("--stop", action="store_true", help="end the incident now, begin none")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = parse(arguments)
+    path = path_of(stack.load())
+    if options.stop:
+        path.unlink(missing_ok=True)
+        print("No incident any more: payments succeed as ever.")  # noqa: T201 - the command's output
+        return 0
+    now = datetime.now(UTC).replace(microsecond=0)
+    incident = Incident(options.country, now, now + timedelta(minutes=options.minutes))
+    save(path, incident)
+    print(f'Incident: {incident}. End it earlier with make incident ARGS="--stop".')  # noqa: T201
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,87 @@
+"""How far a query is behind Kafka."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from kafka import KafkaConsumer, TopicPartition
+
+from settings import Settings
+from spark_jobs.checkpoint import Offsets
+from stores.kafka import outages
+from stores.outage import Outage
+
+FETCH_WITHIN_S = 2.0
+
+
+@dataclass(frozen=True)
+class Lag:
+    """Records in Kafka that a query has not processed, and the age of the oldest of them; both 0 where there are none.
+
+    An age counts from the broker's time for the record.
+    """
+
+    records: int
+    ms: int
+
+
+def waiting(reached: Offsets, ends: Offsets) -> Offsets:
+    """The offset of the oldest record that was not processed, of each partition that has one."""
+    begins = {partition: reached.get(partition, 0) for partition in ends}
+    return {partition: offset for partition, offset in begins.items() if offset < ends[partition]}
+
+
+def appended_ms(consumer: KafkaConsumer, topic: str, partition: int, offset: int) -> int | None:
+    """When the broker took a record, as milliseconds since 1970; None where it does not say so in time."""
+    place = TopicPartition(topic, partition)
+    consumer.assign([place])
+    consumer.seek(place, offset)
+    deadline = time.monotonic() + FETCH_WITHIN_S
+    while time.monotonic() < deadline:
+        for records in consumer.poll(timeout_ms=200, max_records=1).values():
+            return records[0].timestamp
+    return None
+
+
+@dataclass
+class LagMeter:
+    """Asks Kafka how far queries are behind. Connects at the first question, and anew after an outage."""
+
+    settings: Settings
+    _consumer: KafkaConsumer | None = field(default=None, init=False)
+
+    def behind(self, reached: Offsets) -> Lag:
+        """The lag of a query that has processed everything before these offsets. Raises Outage."""
+        try:
+            with outages():
+                return self._behind(reached)
+        except Outage:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        if self._consumer is not None:
+            self._consumer.close()
+            self._consumer = None
+
+    def _behind(self, reached: Offsets) -> Lag:
+        if self._consumer is None:
+            self._consumer = KafkaConsumer(
+                bootstrap_servers=self.settings.kafka,
+                enable_auto_commit=False,
+                # Of one record only its time is asked: the broker sends one batch in any case, and needs no more.
+                fetch_max_bytes=1,
+                max_partition_fetch_bytes=1,
+            )
+        topic = self.settings.events_topic
+        partitions = [TopicPartition(topic, p) for p in self._consumer.partitions_for_topic(topic) or ()]
+        ends = {p.partition: offset for p, offset in self._consumer.end_offsets(partitions).items()}
+        oldest = waiting(reached, ends)
+        if not oldest:
+            return Lag(0, 0)
+        appended = [appended_ms(self._consumer, topic, p, offset) for p, offset in oldest.items()]
+        if None in appended:
+            raise Outage(f"Kafka: no answer about {topic} in {FETCH_WITHIN_S:.0f} s")
+        records = sum(ends[partition] - offset for partition, offset in oldest.items())
+        return Lag(records, max(0, int(time.time() * 1000) - min(appended)))

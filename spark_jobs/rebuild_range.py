@@ -1,0 +1,266 @@
+"""Recomputes a range of MySQL's rows from Cassandra while the stream goes on, and swaps them in, in one transaction.
+
+What counts is what MySQL says it has counted: the archive may be ahead of the aggregates. So:
+
+1. the ids counted so far are read, and the rows of the range are computed of these events, beside the stream;
+2. a transaction holds the aggregates' checkpoint, so that no micro-batch can count meanwhile; the ids that were counted
+   since are read, and their events merged into the rows, by the same rules; the old rows of the range are deleted, the
+   new ones put in, and whoever reads sees the ones or the others.
+
+Ids are forgotten when none of their minute can come any more: from then on everything that is archived has counted.
+
+Of a table whose key has no minute, as that of sessions, the rows with an event in the range are recomputed as a whole:
+their other events are looked for around the range, as far as there is one in every `LONGEST_GAP`.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import polars as pl
+
+import contracts
+from audit import progress
+from settings import Settings
+from spark_jobs import aggregate, domains, replay
+from spark_jobs.checkpoint import Offsets, from_json
+from spark_jobs.lag import LagMeter
+from spark_jobs.merge import Table, combine
+from spark_jobs.seen import SeenIds
+from spark_jobs.sinks.cassandra import read_partition
+from spark_jobs.sinks.mysql import QUERY, MySQLSink, merge_rows, now
+from stores import cassandra, mysql
+from stores.outage import Outage, patiently
+
+log = logging.getLogger(__name__)
+
+MINUTE = timedelta(minutes=1)
+LONGEST_GAP = timedelta(minutes=30)
+"""Between two events of a row whose table has no minute in its key: a visit ends after as long without an event."""
+ARCHIVE_WITHIN_S = 30.0
+SWAP_WITHIN_S = 120.0
+LARGEST_LAG_MS = 60_000
+FORGOTTEN_AFTER = timedelta(minutes=3)
+"""Of a minute whose ids are no longer kept for certain, the aggregates, a minute late at most, got the last ones longer
+ago than this before they are forgotten."""
+LOOK_EVERY_S = 0.1
+KEYS_PER_DELETE = 1000
+
+
+class RangeRefused(RuntimeError):  # noqa: N818 - it says what happened
+    """The range can't be recomputed now; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What MySQL had counted at one moment: the checkpoint's id, the ids, from which minute on they are kept whole
+    (`since`; UTC, naive), and how many dead letters were closed."""
+
+    checkpoint_id: str
+    seen: SeenIds
+    since: datetime
+    replayed: int
+
+    def has(self, events: pl.DataFrame) -> pl.Series:
+        """Whether each event (columns minute, event_id) has counted."""
+        return (events["minute"] < self.since) | ~self.seen.is_new(events)
+
+    def grown(self, now_seen: SeenIds) -> dict[datetime, int]:
+        """The minutes that have more ids now, and how many."""
+        grown = {at: len(ids) - len(self.seen.minutes.get(at, ())) for at, ids in now_seen.minutes.items()}
+        return {at: more for at, more in grown.items() if more > 0 and at >= self.since}
+
+
+def minute(text: str) -> datetime:
+    """A minute (UTC, naive) as RFC 3339 writes it. Raises ValueError."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None or moment.second or moment.microsecond:
+        raise ValueError(f"{text!r} is no whole minute with a time zone; write 2026-11-22T12:00Z")
+    return moment.astimezone(UTC).replace(tzinfo=None)
+
+
+def run(settings: Settings, since: datetime, until: datetime) -> None:
+    """Recomputes the rows from `since` up to `until` (whole minutes, UTC, naive). Raises RangeRefused and Outage."""
+    since = max(since, whole_minute(now() - timedelta(days=settings.mysql_retention_days)) + MINUTE)
+    if since >= until:
+        raise RangeRefused(f"there is nothing to recompute from {since} up to {until}")
+    refuse_lag(settings)
+    with mysql.connected(settings, "spark", settings.domain) as connection:
+        counted = look(settings, connection)
+        events = Events(settings, counted, since, until)
+        keys = {table.name: events.keys(table, connection) for table in events.tables if "minute" not in table.key}
+        for table in events.tables:
+            if table.name in keys:
+                events.widen(table, keys[table.name])
+        patiently(lambda: swap(settings, connection, events, keys), "the swap", SWAP_WITHIN_S)
+    log.info("recomputed %s up to %s", since, until)
+
+
+def whole_minute(moment: datetime) -> datetime:
+    return moment.replace(second=0, microsecond=0)
+
+
+def kept_since(settings: Settings) -> datetime:
+    """The first minute (UTC, naive) of which no ids are forgotten yet."""
+    contract = contracts.load(settings.domain)
+    return whole_minute(now() - contract.max_late - contract.max_future)
+
+
+def refuse_lag(settings: Settings) -> None:
+    """Raises RangeRefused where the aggregates are so late that minutes without ids may still grow."""
+    with mysql.connected(settings, "reader", settings.domain) as connection:
+        reached = progress.aggregated(connection)
+    meter = LagMeter(settings)
+    try:
+        lag = meter.behind(reached.offsets)
+    finally:
+        meter.close()
+    if lag.ms > LARGEST_LAG_MS:
+        raise RangeRefused(f"the aggregates are {lag.ms / 1000:.0f} s behind: wait until they have caught up")
+
+
+def look(settings: Settings, connection: Any) -> Counted:
+    """What has counted now. Raises RangeRefused while a replay is under way."""
+    ids = mysql.query(connection, "SELECT checkpoint_id FROM checkpoints WHERE query = %s", (QUERY,))
+    [(under_way,)] = mysql.query(connection, "SELECT COUNT(*) FROM replays_under_way")
+    if not ids or under_way:
+        raise RangeRefused("nothing has counted yet, or a replay is under way: run it again later")
+    return Counted(ids[0][0], seen_now(settings), kept_since(settings), len(replay.closed(settings)))
+
+
+def seen_now(settings: Settings) -> SeenIds:
+    sink = MySQLSink(settings)
+    try:
+        return sink.seen_ids()
+    finally:
+        sink.close()
+
+
+class Events:
+    """The events of a range and around it that have counted, read back from the archive."""
+
+    def __init__(self, settings: Settings, counted: Counted, since: datetime, until: datetime) -> None:
+        self.counted = counted
+        self.since, self.until = since, until
+        self.archive = domains.load(settings.domain).ARCHIVE[0]
+        self.judge = domains.judge(settings.domain)
+        self.tables = aggregate.domain_tables(settings.domain)
+        self.by_minute = {at: self._counted(at) for at in minutes(since, until)}
+
+    def read(self, at: datetime) -> pl.DataFrame:
+        """The archived events of a minute (UTC, naive): Judge.judge's columns and minute. Raises Outage."""
+        moment = at.replace(tzinfo=UTC)
+        payloads = [p for shard in range(cassandra.SHARDS) for p in read_partition(self.archive, moment, shard)]
+        good = self.judge.judge_archived(payloads, moment).filter(pl.col("reject").is_null())
+        return aggregate.with_minute(good).unique(["minute", "event_id"], keep="first", maintain_order=True)
+
+    def _counted(self, at: datetime) -> pl.DataFrame:
+        events = self.read(at)
+        return events.filter(self.counted.has(events))
+
+    def of(self, since: datetime, until: datetime) -> pl.DataFrame:
+        return pl.concat(self.by_minute[at] for at in minutes(since, until))
+
+    def keys(self, table: Table, connection: Any) -> pl.DataFrame:
+        """The keys of a table's rows that have an event in the range, or say that they began in it."""
+        rows = mysql.query(
+            connection,
+            f"SELECT {', '.join(table.key)} FROM {table.name} "  # noqa: S608 - names only
+            f"WHERE {table.expires_by} >= %s AND {table.expires_by} < %s",
+            (self.since, self.until),
+        )
+        recomputed = table.rows(self.of(self.since, self.until)).select(table.key)
+        said = pl.DataFrame([[*map(bytes_of, row)] for row in rows], schema=recomputed.schema, orient="row")
+        return pl.concat([recomputed, said]).unique()
+
+    def widen(self, table: Table, keys: pl.DataFrame) -> None:
+        """Reads minutes before and after, as long as there are events of these keys in them."""
+        until = now() + self.judge.contract.max_future
+        for step in (-MINUTE, MINUTE):
+            edge = min(self.by_minute) if step < timedelta(0) else max(self.by_minute)
+            found = edge
+            while abs(found - edge) < LONGEST_GAP and edge < until:
+                edge += step
+                if edge not in self.by_minute:
+                    self.by_minute[edge] = self._counted(edge)
+                if table.rows(self.by_minute[edge]).join(keys, on=table.key, how="semi").height:
+                    found = edge
+
+    def counted_since(self, settings: Settings) -> pl.DataFrame:
+        """The events from the first minute read on that have counted since then, while nothing more can count.
+
+        Raises Outage where the archive does not have all of them yet, and RangeRefused when it is too late to tell.
+        """
+        kept = [at for at in self.by_minute if at >= self.counted.since]
+        if kept and min(kept) < kept_since(settings) - FORGOTTEN_AFTER:
+            raise RangeRefused("it took so long that ids were forgotten meanwhile: choose a shorter range")
+        now_seen = seen_now(settings)
+        found = [self.by_minute[self.since].clear()]
+        for at, more in self.counted.grown(now_seen).items():
+            if at >= min(self.by_minute):
+                events = self.read(at)
+                new = events.filter(self.counted.seen.is_new(events) & ~now_seen.is_new(events))
+                if new.height != more:
+                    raise Outage(f"the archive does not have all events of {at} yet")
+                found.append(new)
+        return pl.concat(found)
+
+
+def bytes_of(value: Any) -> Any:
+    return bytes(value) if isinstance(value, bytearray) else value
+
+
+def minutes(since: datetime, until: datetime) -> Iterator[datetime]:
+    while since < until:
+        yield since
+        since += MINUTE
+
+
+def swap(settings: Settings, connection: Any, events: Events, keys: Mapping[str, pl.DataFrame]) -> None:
+    """Puts the recomputed rows in the place of the old ones, in one transaction. Raises RangeRefused and Outage.
+
+    `keys`: by name of a table without minutes, the keys of its rows.
+    """
+    with mysql.transaction(connection) as cursor:
+        cursor.execute("SELECT checkpoint_id, offsets FROM checkpoints WHERE query = %s FOR UPDATE", (QUERY,))
+        checkpoint_id, offsets = cursor.fetchone()
+        if checkpoint_id != events.counted.checkpoint_id or len(replay.closed(settings)) != events.counted.replayed:
+            raise RangeRefused("everything was rebuilt, or dead letters were replayed meanwhile: run it again")
+        await_archive(settings, from_json(offsets))
+        whole = pl.concat([*events.by_minute.values(), events.counted_since(settings)])
+        in_range = whole.filter((pl.col("minute") >= events.since) & (pl.col("minute") < events.until))
+        for table in events.tables:
+            if table.name in keys:
+                rows = table.rows(whole).join(keys[table.name], on=table.key, how="semi")
+                delete_keys(cursor, table, keys[table.name])
+            else:
+                rows = table.rows(in_range)
+                cursor.execute(
+                    f"DELETE FROM {table.name} WHERE minute >= %s AND minute < %s",  # noqa: S608 - names only
+                    (events.since, events.until),
+                )
+            merge_rows(cursor, table, combine(table, rows))
+
+
+def delete_keys(cursor: Any, table: Table, keys: pl.DataFrame) -> None:
+    marks = f"({', '.join(['%s'] * keys.width)})"
+    statement = f"DELETE FROM {table.name} WHERE ({', '.join(table.key)}) IN "  # noqa: S608 - names only
+    for some in keys.iter_slices(KEYS_PER_DELETE):
+        cursor.execute(
+            f"{statement}({', '.join([marks] * some.height)})", [value for row in some.rows() for value in row]
+        )
+
+
+def await_archive(settings: Settings, offsets: Offsets) -> None:
+    """Waits until Cassandra has all that MySQL has counted. Raises Outage when it takes too long."""
+    deadline = time.monotonic() + ARCHIVE_WITHIN_S
+    with cassandra.connected(settings, "reader", settings.domain) as session:
+        while not progress.archived(session).passed(offsets):
+            if time.monotonic() > deadline:
+                raise Outage("the archive is behind the aggregates")
+            time.sleep(LOOK_EVERY_S)

@@ -1,0 +1,198 @@
+"""Judges dead letters anew, after the contract or the code was mended, and lets the good ones count, exactly once.
+
+The job must be stopped. First both queries take all there is in Kafka, so that a dead letter's event is a duplicate
+where, and only where, Cassandra has it already. Then, some letters at a time:
+
+1. one transaction in MySQL merges the events that are new, moves the letters from `rejected` to `aggregated` or
+   `duplicates`, and notes which they are;
+2. Cassandra gets each event together with the mark that its letter is closed, both or neither;
+3. the notes in MySQL are deleted.
+
+Killed between 1 and 3, the notes tell the next replay, or rebuild, what Cassandra still has to get. The dead letter
+itself is never changed: what became of it stands in Cassandra's table `replayed`, from which a rebuild of MySQL knows
+it as well. A record is judged by the broker's time for it when it came.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+
+import polars as pl
+from cassandra.cluster import Session
+
+from producer.ledger import Ledger
+from settings import Settings
+from spark_jobs import aggregate, domains, session
+from spark_jobs.drain import complete_aggregates, complete_archive
+from spark_jobs.job import only_one
+from spark_jobs.judge import TIMESTAMP, Judge
+from spark_jobs.seen import by_minute
+from spark_jobs.sinks import cassandra as archive_sink
+from spark_jobs.sinks.dead_letter import Address, letters
+from spark_jobs.sinks.mysql import QUERY, merge_rows
+from stores import cassandra, mysql
+
+log = logging.getLogger(__name__)
+
+EVENT, DUPLICATE = "event", "duplicate"
+LETTERS_AT_A_TIME = 500
+MARK = "INSERT INTO replayed (kafka_partition, kafka_offset, outcome, replayed_at) VALUES (?, ?, ?, ?)"
+
+Place = tuple[int, int]
+Letter = tuple[Address, bytes]
+
+
+class ReplayRefused(RuntimeError):  # noqa: N818 - it says what happened
+    """The stores don't stand where a replay is exact; the message says what to do."""
+
+
+def run(settings: Settings) -> None:
+    """Replays the domain's dead letters. Raises ReplayRefused, CheckpointRefused, Outage; can be run again then."""
+    with only_one(settings), Ledger.held(settings.ledger_path):
+        with session.running(settings) as spark:
+            archived, aggregated = complete_archive(settings, spark), complete_aggregates(settings, spark)
+        if archived != aggregated:
+            raise ReplayRefused("records came in meanwhile: stop what sends them, and run 'make replay' again")
+        settle(settings)
+        check(settings)
+        events, duplicates, still = replay(settings)
+    log.info("replayed: %d events, %d duplicates; %d dead letters are as bad as before", events, duplicates, still)
+
+
+def outcomes(session_of_cassandra: Session) -> dict[Place, str]:
+    """Partition and offset of each dead letter that is closed -> EVENT or DUPLICATE. Raises Outage."""
+    with cassandra.outages():
+        rows = session_of_cassandra.execute("SELECT kafka_partition, kafka_offset, outcome FROM replayed")
+        return {(row.kafka_partition, row.kafka_offset): row.outcome for row in rows}
+
+
+def closed(settings: Settings) -> dict[Place, str]:
+    """The `outcomes`, by a connection of its own. Raises Outage."""
+    with cassandra.connected(settings, "reader", settings.domain) as reader:
+        return outcomes(reader)
+
+
+def check(settings: Settings) -> None:
+    """Raises ReplayRefused unless MySQL has counted as rejected what the dead letter has, and nothing else.
+
+    They differ where a contract was changed while the two queries stood at different records.
+    """
+    done = closed(settings)
+    waiting = sum(address.place not in done for address, _ in letters(settings))
+    with mysql.connected(settings, "spark", settings.domain) as connection:
+        [(rejected,)] = mysql.query(connection, "SELECT rejected FROM checkpoints WHERE query = %s", (QUERY,))
+    if waiting != rejected:
+        raise ReplayRefused(
+            f"the dead letter has {waiting} open records, MySQL has counted {rejected} as rejected: "
+            "run 'make rebuild', then 'make replay'"
+        )
+
+
+def judge_of(settings: Settings) -> Judge:
+    """A judge that returns what the tables and the archive need."""
+    module = domains.load(settings.domain)
+    keys = [name for archive in module.ARCHIVE for name in archive.clustering]
+    return domains.judge(settings.domain, tuple(dict.fromkeys([*module.COLUMNS, *keys])))
+
+
+def good_ones(judge: Judge, some: Sequence[Letter]) -> pl.DataFrame:
+    """The events of the letters that are good now: Judge.judge's columns, minute, value, partition, offset."""
+    places = [address for address, _ in some]
+    values = [value for _, value in some]
+    judged = judge.judge(values, pl.Series([address.appended_at for address in places], dtype=TIMESTAMP))
+    judged = judged.with_columns(
+        pl.Series("value", values, dtype=pl.Binary),
+        pl.Series("partition", [address.partition for address in places], dtype=pl.Int64),
+        pl.Series("offset", [address.offset for address in places], dtype=pl.Int64),
+    )
+    return aggregate.with_minute(judged.filter(pl.col("reject").is_null()))
+
+
+def in_slices(some: Iterator[Letter]) -> Iterator[list[Letter]]:
+    while taken := list(islice(some, LETTERS_AT_A_TIME)):
+        yield taken
+
+
+def replay(settings: Settings) -> tuple[int, int, int]:
+    """Replays all open letters; returns the numbers of events, duplicates, and letters that stay."""
+    judge, archives = judge_of(settings), domains.load(settings.domain).ARCHIVE
+    done = closed(settings)
+    waiting = (letter for letter in letters(settings) if letter[0].place not in done)
+    events = duplicates = still = 0
+    with mysql.connected(settings, "spark", settings.domain) as connection:
+        for some in in_slices(waiting):
+            good = good_ones(judge, some)
+            still += len(some) - good.height
+            if good.is_empty():
+                continue
+            first = good.select(pl.struct("minute", "event_id").is_first_distinct()).to_series()
+            new = first & ~pl.Series(archive_sink.archived(archives[0], good), dtype=pl.Boolean)
+            good = good.with_columns(pl.when(new).then(pl.lit(EVENT)).otherwise(pl.lit(DUPLICATE)).alias("outcome"))
+            with mysql.transaction(connection) as cursor:
+                count(settings, cursor, good)
+            close(settings, connection, good)
+            events, duplicates = events + int(new.sum()), duplicates + int((~new).sum())
+    return events, duplicates, still
+
+
+def count(settings: Settings, cursor: Any, good: pl.DataFrame) -> None:
+    """Counts the new events among `good` in all tables, and notes what is under way, in the caller's transaction."""
+    new = good.filter(pl.col("outcome") == EVENT)
+    for table in aggregate.domain_tables(settings.domain):
+        merge_rows(cursor, *aggregate.rows_of(table, new))
+    # Below those of micro-batches, and of rebuilds (-1).
+    cursor.execute("SELECT LEAST(COALESCE(MIN(batch_id), 0), -1) - 1 FROM seen_ids")
+    [batch_id] = cursor.fetchone()
+    for minute, ids in by_minute(new):
+        cursor.execute("INSERT INTO seen_ids VALUES (%s, %s, %s)", (minute, batch_id, ids))
+    cursor.executemany(
+        "INSERT INTO replays_under_way (kafka_partition, kafka_offset, outcome) VALUES (%s, %s, %s)",
+        good.select("partition", "offset", "outcome").rows(),
+    )
+    cursor.execute(
+        "UPDATE checkpoints SET aggregated = aggregated + %s, duplicates = duplicates + %s, rejected = rejected - %s "
+        "WHERE query = %s",
+        (new.height, good.height - new.height, good.height, QUERY),
+    )
+
+
+def close(settings: Settings, connection: Any, good: pl.DataFrame) -> None:
+    """Writes events to Cassandra, each with the mark that its letter is closed, and deletes the notes of them.
+
+    Of a duplicate the mark is enough: what counted stays as it was received.
+    """
+    replayed_at = datetime.now(UTC)
+    for outcome, archives in {EVENT: domains.load(settings.domain).ARCHIVE, DUPLICATE: ()}.items():
+        some = good.filter(pl.col("outcome") == outcome)
+        marks = [(*place, outcome, replayed_at) for place in some.select("partition", "offset").rows()]
+        archive_sink.write_marked(archives, some, MARK, marks)
+    with mysql.transaction(connection) as cursor:
+        cursor.executemany(
+            "DELETE FROM replays_under_way WHERE kafka_partition = %s AND kafka_offset = %s",
+            good.select("partition", "offset").rows(),
+        )
+
+
+def settle(settings: Settings) -> None:
+    """Gives Cassandra what a replay that was killed has counted in MySQL. Raises ReplayRefused."""
+    with mysql.connected(settings, "spark", settings.domain) as connection:
+        under_way: Mapping[Place, str] = {
+            (partition, offset): outcome
+            for partition, offset, outcome in mysql.query(connection, "SELECT * FROM replays_under_way")
+        }
+        if not under_way:
+            return
+        log.info("settling %d dead letters of a replay that was interrupted", len(under_way))
+        some = [letter for letter in letters(settings) if letter[0].place in under_way]
+        good = good_ones(judge_of(settings), some)
+        if good.height < len(under_way):
+            raise ReplayRefused(
+                f"an interrupted replay has counted {len(under_way)} dead letters in MySQL, of which "
+                f"{len(under_way) - good.height} are rejected now: take back what was changed since"
+            )
+        outcome = [under_way[place] for place in good.select("partition", "offset").rows()]
+        close(settings, connection, good.with_columns(pl.Series("outcome", outcome, dtype=pl.String)))

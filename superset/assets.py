@@ -1,0 +1,332 @@
+"""A domain's dashboards: from the files in `dashboards/` to what Superset's import takes.
+
+The files say what is special about a dataset, a chart or a dashboard. What follows from them is worked out here: ids,
+layout, which filter acts on which chart, which chart a click on another one filters.
+
+    dashboards/<folder>/datasets/<table>.yaml     columns and metrics; a virtual one has `sql`
+    dashboards/<folder>/charts/<chart>.yaml       a Superset chart whose `dataset` is named
+    dashboards/<folder>/dashboards/<slug>.yaml    title, filters, and rows of charts with their widths
+    dashboards/<folder>/filters.yaml              the columns that one can filter by
+
+`<folder>` is a domain, or `pipeline`, which every domain has. Pure functions of the files' contents.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid5
+
+import yaml
+
+FOLDER = Path(__file__).resolve().parent / "dashboards"
+EVERY_DOMAIN = "pipeline"
+IDS = UUID("5c1de9d6-6f0f-4b7c-9a86-6f3f3c3ad1b2")
+"""The namespace of all ids: the same file has the same id everywhere, so that an import finds what it made before."""
+
+IDS_VERSION = 5
+"""The version of UUIDs made from names. Superset gives what users make random ones, of version 4."""
+
+WIDTH = 12
+"""Columns of a dashboard's grid."""
+REFRESH_SECONDS = 5
+"""Superset waits so long after the last chart was answered: on two busy cores a page is anew every ten seconds."""
+PALETTE = "okabe_ito"
+LAST_HOUR = 'DATEADD(DATETIME("now"), -1, hour) : now'
+"""Superset's own "Last hour" begins and ends at whole hours."""
+
+PERIODS = "{periods}"
+"""In a virtual dataset's SQL: stands for dashboards/periods.sql."""
+
+Dict = dict[str, Any]
+
+
+class AssetError(ValueError):
+    """A file says something that can't be: the message names the file and what is wrong."""
+
+
+@dataclass
+class Files:
+    """The files of a domain, by name (stem)."""
+
+    domain: str
+    datasets: dict[str, Dict] = field(default_factory=dict)
+    charts: dict[str, Dict] = field(default_factory=dict)
+    dashboards: dict[str, Dict] = field(default_factory=dict)
+    filters: dict[str, Dict] = field(default_factory=dict)
+    periods: str = ""
+    css: str = ""
+
+    def id(self, kind: str, name: str) -> str:
+        """The UUID of the thing that a file describes."""
+        return str(uuid5(IDS, f"{self.domain}/{kind}/{name}"))
+
+    def columns(self, chart: str) -> set[str]:
+        """The columns of a chart's dataset."""
+        return {column["column_name"] for column in self.datasets[self.charts[chart]["dataset"]]["columns"]}
+
+
+def read(domain: str) -> Files:
+    """The files of a domain and those that every domain has; raises AssetError where two have one name."""
+    files = Files(domain, periods=without_comments(FOLDER / "periods.sql"), css=(FOLDER / "look.css").read_text())
+    for folder in (FOLDER / EVERY_DOMAIN, FOLDER / domain):
+        for kind in ("datasets", "charts", "dashboards"):
+            found: dict[str, Dict] = getattr(files, kind)
+            for path in sorted((folder / kind).glob("*.yaml")):
+                if path.stem in found:
+                    raise AssetError(f"{path}: another folder has {kind} of that name")
+                found[path.stem] = yaml.safe_load(path.read_text())
+        filters = folder / "filters.yaml"
+        if filters.exists():
+            files.filters |= yaml.safe_load(filters.read_text())
+    return files
+
+
+def without_comments(path: Path) -> str:
+    """A file of SQL without its comment lines: it is sent with every query."""
+    return "\n".join(line for line in path.read_text().splitlines() if not line.lstrip().startswith("--"))
+
+
+def contents(files: Files) -> dict[str, str]:
+    """Everything as Superset's import takes it: path in its bundle -> YAML, of which JSON is a part."""
+    made = {
+        "metadata": {"type": "assets"},
+        f"databases/{files.domain}": database(files),
+        **{f"datasets/{files.domain}/{name}": dataset(files, name) for name in files.datasets},
+        **{f"charts/{name}": chart(files, name) for name in files.charts},
+        **{f"dashboards/{slug}": dashboard(files, slug) for slug in files.dashboards},
+    }
+    return {f"{path}.yaml": json.dumps({**asset, "version": "1.0.0"}) for path, asset in made.items()}
+
+
+def database(files: Files) -> Dict:
+    """Without address and credentials: superset_config.py adds them for a database of this name."""
+    return {
+        "database_name": files.domain,
+        "sqlalchemy_uri": f"mysql+pymysql:///{files.domain}",
+        "expose_in_sqllab": True,
+        "allow_dml": False,
+        "allow_file_upload": False,
+        "extra": {"allows_virtual_table_explore": True},
+        "uuid": files.id("databases", files.domain),
+    }
+
+
+def dataset(files: Files, name: str) -> Dict:
+    made = {
+        **files.datasets[name],
+        "table_name": name,
+        "schema": files.domain,
+        "uuid": files.id("datasets", name),
+        "database_uuid": files.id("databases", files.domain),
+    }
+    if "sql" in made:
+        made["sql"] = made["sql"].replace(PERIODS, files.periods)
+    return made
+
+
+def chart(files: Files, name: str) -> Dict:
+    """The dashboard's time range acts on every chart whose dataset has a main time column."""
+    described = dict(files.charts[name])
+    source = described.pop("dataset")
+    if source not in files.datasets:
+        raise AssetError(f"charts/{name}.yaml: there is no dataset {source}")
+    params: Dict = {"color_scheme": PALETTE, **described["params"]}
+    if time := files.datasets[source].get("main_dttm_col"):
+        for suffix in ("", "_b") if params.get("metrics_b") else ("",):
+            in_range = {"subject": time, "operator": "TEMPORAL_RANGE", "comparator": "No filter"}
+            simple = {"clause": "WHERE", "expressionType": "SIMPLE", **in_range}
+            params[f"adhoc_filters{suffix}"] = [simple, *params.get(f"adhoc_filters{suffix}", [])]
+    return {
+        **described,
+        "params": params,
+        "uuid": files.id("charts", name),
+        "dataset_uuid": files.id("datasets", source),
+    }
+
+
+def dashboard(files: Files, slug: str) -> Dict:
+    """Charts are numbered within it, from 1 in the order of the rows: filters refer to these numbers."""
+    described = files.dashboards[slug]
+    names = charts_of(described)
+    numbers = {name: number for number, name in enumerate(names, start=1)}
+    if unknown := [name for name in names if name not in files.charts]:
+        raise AssetError(f"dashboards/{slug}.yaml: there are no charts {', '.join(unknown)}")
+    return {
+        "dashboard_title": described["title"],
+        "description": described["description"],
+        "slug": slug,
+        "published": True,
+        "css": files.css,
+        "uuid": files.id("dashboards", slug),
+        "position": position(files, described, numbers),
+        "metadata": {
+            "color_scheme": PALETTE,
+            "label_colors": described.get("label_colors", {}),
+            "refresh_frequency": REFRESH_SECONDS,
+            "stagger_refresh": False,
+            "timed_refresh_immune_slices": [],
+            "cross_filters_enabled": True,
+            "chart_configuration": {
+                str(number): cross_filter(files, name, numbers) for name, number in numbers.items()
+            },
+            "filter_bar_orientation": "HORIZONTAL",
+            "native_filter_configuration": [
+                time_filter(files, numbers),
+                *(column_filter(files, column, numbers) for column in described["filters"]),
+            ],
+        },
+    }
+
+
+def rows_of(described: Mapping[str, Any]) -> Iterator[Dict]:
+    """The rows of a dashboard, of all its tabs."""
+    for rows in described.get("tabs", {"": described.get("rows", [])}).values():
+        yield from rows
+
+
+def charts_of(described: Mapping[str, Any]) -> list[str]:
+    """The charts of a dashboard in the order of its rows."""
+    return [name for row in rows_of(described) for name in row.get("charts", {})]
+
+
+def position(files: Files, described: Dict, numbers: Mapping[str, int]) -> Dict:
+    """The layout as Superset keeps it: a flat mapping of parts that name their children and their parents."""
+    parts: dict[str, Dict] = {}
+
+    def add(kind: str, name: str, parents: list[str], **meta: Any) -> list[str]:
+        """Adds a part to the last of `parents`; returns the parents of what is put into it."""
+        part_id = name if name.endswith("_ID") else f"{kind}-{name}"
+        parts[part_id] = {"id": part_id, "type": kind, "parents": parents, "children": []}
+        if meta:
+            parts[part_id]["meta"] = meta
+        if parents:
+            parts[parents[-1]]["children"].append(part_id)
+        return [*parents, part_id]
+
+    root = add("ROOT", "ROOT_ID", [])
+    parts["HEADER_ID"] = {"id": "HEADER_ID", "type": "HEADER", "meta": {"text": described["title"]}}
+    grid = add("GRID", "GRID_ID", root)
+    if "tabs" in described:
+        parts["ROOT_ID"]["children"] = []
+        tabs = add("TABS", "tabs", root)
+        folders = {title: add("TAB", str(at), tabs, text=title) for at, title in enumerate(described["tabs"])}
+        placed = [(folders[title], rows) for title, rows in described["tabs"].items()]
+    else:
+        placed = [(grid, described["rows"])]
+    row_number = 0
+    for parents, rows in placed:
+        for row in rows:
+            row_number += 1
+            inside = add("ROW", str(row_number), parents, background="BACKGROUND_TRANSPARENT")
+            if "text" in row:
+                add("MARKDOWN", str(row_number), inside, width=WIDTH, height=row["height"], code=row["text"])
+            for name, width in row.get("charts", {}).items():
+                add(
+                    "CHART",
+                    name,
+                    inside,
+                    chartId=numbers[name],
+                    width=width,
+                    height=row["height"],
+                    sliceName=files.charts[name]["slice_name"],
+                    uuid=files.id("charts", name),
+                )
+    return {"DASHBOARD_VERSION_KEY": "v2", **parts}
+
+
+def time_filter(files: Files, numbers: Mapping[str, int]) -> Dict:
+    timeless = [
+        n for name, n in numbers.items() if not files.datasets[files.charts[name]["dataset"]].get("main_dttm_col")
+    ]
+    return {
+        "id": "NATIVE_FILTER-time",
+        "name": "Time range",
+        "type": "NATIVE_FILTER",
+        "filterType": "filter_time",
+        "targets": [{}],
+        "cascadeParentIds": [],
+        "controlValues": {"enableEmptyFilter": False},
+        "defaultDataMask": {
+            "extraFormData": {"time_range": LAST_HOUR},
+            "filterState": {"value": LAST_HOUR},
+            "ownState": {},
+        },
+        "scope": {"rootPath": ["ROOT_ID"], "excluded": timeless},
+    }
+
+
+def column_filter(files: Files, column: str, numbers: Mapping[str, int]) -> Dict:
+    """Acts on the charts whose dataset has the column; offers the values that there are in the time range."""
+    described = files.filters[column]
+    return {
+        "id": f"NATIVE_FILTER-{column}",
+        "name": described["name"],
+        "description": described.get("description", ""),
+        "type": "NATIVE_FILTER",
+        "filterType": "filter_select",
+        "targets": [{"datasetUuid": files.id("datasets", described["dataset"]), "column": {"name": column}}],
+        "cascadeParentIds": ["NATIVE_FILTER-time"],
+        "controlValues": {
+            "multiSelect": True,
+            "enableEmptyFilter": False,
+            "defaultToFirstItem": False,
+            "inverseSelection": False,
+            "searchAllOptions": False,
+        },
+        "defaultDataMask": {"extraFormData": {}, "filterState": {}, "ownState": {}},
+        "scope": {"rootPath": ["ROOT_ID"], "excluded": without(files, {column}, numbers)},
+    }
+
+
+def cross_filter(files: Files, name: str, numbers: Mapping[str, int]) -> Dict:
+    """A click on a chart filters the others whose dataset has what the chart is split by."""
+    excluded = without(files, split_by(files.charts[name]["params"]), numbers)
+    return {
+        "id": numbers[name],
+        "crossFilters": {
+            "scope": {"rootPath": ["ROOT_ID"], "excluded": sorted({*excluded, numbers[name]})},
+            "chartsInScope": [],
+        },
+    }
+
+
+def split_by(params: Mapping[str, Any]) -> set[str]:
+    """The columns that a chart is split by, whatever Superset calls them for its kind."""
+    found: set[str] = set()
+    for key in ("x_axis", "entity", "columns", "groupby", "groupby_b"):
+        value = params.get(key, [])
+        found |= {value} if isinstance(value, str) else set(value)
+    return found
+
+
+def without(files: Files, columns: set[str], numbers: Mapping[str, int]) -> list[int]:
+    """The numbers of the charts whose dataset lacks one of the columns."""
+    return [number for name, number in numbers.items() if not columns <= files.columns(name)]
+
+
+def with_guests(position: Dict, guests: Mapping[int, Mapping[str, str]]) -> Dict:
+    """A layout with charts of the users' own added, three to a row: chart id -> name (`slice_name`) and `uuid`."""
+    grid = "TAB-0" if "TAB-0" in position else "GRID_ID"
+    parts = {key: dict(part) if isinstance(part, dict) else part for key, part in position.items()}
+    parents = [*parts[grid]["parents"], grid]
+    for at, (chart_id, guest) in enumerate(guests.items()):
+        row = f"ROW-guests-{at // 3}"
+        if row not in parts:
+            meta = {"background": "BACKGROUND_TRANSPARENT"}
+            parts[row] = {"id": row, "type": "ROW", "parents": parents, "children": [], "meta": meta}
+            parts[grid]["children"] = [*parts[grid]["children"], row]
+        chart_part = f"CHART-guest-{chart_id}"
+        meta = {"chartId": chart_id, "width": 4, "height": 50, "sliceName": guest["slice_name"], "uuid": guest["uuid"]}
+        parts[chart_part] = {
+            "id": chart_part,
+            "type": "CHART",
+            "parents": [*parents, row],
+            "children": [],
+            "meta": meta,
+        }
+        parts[row]["children"] = [*parts[row]["children"], chart_part]
+    return parts

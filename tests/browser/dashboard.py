@@ -1,0 +1,204 @@
+"""A dashboard as a user sees it: what to click, and what is on the page.
+
+Selectors are those of Superset 6.1. Nothing here waits for a fixed time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import BrowserContext, Page, Playwright
+
+from settings import Settings
+from tests.browser import chromium
+from tests.dashboards import assets
+
+WIDTH, HEIGHT = 1440, 3000  # pixels; high enough for a whole dashboard: charts are drawn when they come into view
+DEADLINE_MS = 120_000
+
+# What is wrong with each chart, by its name; empty when all of them show their data.
+MISSING = """(names) => {
+  const missing = {};
+  for (const name of names) {
+    const chart = document.querySelector(`[data-test-chart-name="${name}"]`);
+    if (!chart) missing[name] = 'not on the page';
+    else if (chart.querySelector('.loading, [data-test="loading-indicator"]')) missing[name] = 'loading';
+    else if (chart.querySelector('[role="alert"], .ant-alert, .ant-empty')) missing[name] = chart.innerText;
+    else if (/No data|No results/.test(chart.innerText)) missing[name] = chart.innerText;
+    else if (!chart.querySelector('.header-line, canvas, svg.datamap, tbody td:nth-child(2)')) {
+      missing[name] = 'not drawn';
+    }
+  }
+  return missing;
+}"""
+
+
+# Notes from now on when the number on a tile changes, and to what: in milliseconds since the epoch, as it is written.
+FOLLOW = """(name) => {
+  const chart = document.querySelector(`[data-test-chart-name="${name}"]`);
+  const written = () => chart.querySelector('.header-line')?.innerText;
+  const followed = window.followed = [[Date.now(), written()]];
+  new MutationObserver(() => {
+    const now = written();
+    if (now && now !== followed.at(-1)[1]) followed.push([Date.now(), now]);
+  }).observe(chart, {subtree: true, childList: true, characterData: true});
+}"""
+
+
+# The texts of some columns of the table in a window, row by row; the numbers of its rows are rows of their own.
+CELLS = """(of, columns) => [...of.querySelectorAll('.ag-row')]
+  .map(row => columns.map(column => row.querySelector(`[col-id="${column}"]`)?.innerText))
+  .filter(texts => texts.every(text => text))"""
+
+
+def number(written: str) -> float:
+    """What a tile says: `€ 1,234.50` is 1234.5, `4.2%` is 4.2."""
+    return float(written.strip("€% ").replace(",", ""))
+
+
+class Dashboard:
+    """A dashboard in one browser tab; `charts` are the names of those that are to be seen: of the tab chosen last."""
+
+    def __init__(self, page: Page, settings: Settings, slug: str = "sales-live") -> None:
+        self.page = page
+        self.settings = settings
+        self.address = settings.superset
+        self.slug = slug
+        self.files = assets.read(settings.domain)
+        self.described = self.files.dashboards[slug]
+        self.tabs = list(self.described.get("tabs", {"": None}))
+        self.charts = list(self.charts_of(self.tabs[0]).values())
+
+    def charts_of(self, tab: str) -> dict[str, str]:
+        """Of a tab, or of a dashboard without tabs: a chart's file -> its name on the page."""
+        rows = self.described["tabs"][tab] if tab else self.described["rows"]
+        return {name: self.files.charts[name]["slice_name"] for row in rows for name in row.get("charts", {})}
+
+    def log_in(self) -> None:
+        self.page.goto(f"{self.address}/login/")
+        self.page.locator("input#username, input[name=username]").fill(self.settings.superset_admin_user)
+        self.page.locator("input[type=password]").fill(self.settings.secret("superset_admin"))
+        self.page.locator("button[type=submit]").click()
+        self.page.wait_for_url(lambda address: "/login" not in address)
+
+    def open(self, time_range: str | None = None, charts: Sequence[str] | None = None) -> None:
+        """Opens the dashboard, with a time range (`since : until`) in place of the last hour where one is given, and
+        waits for `charts`, by default all."""
+        address = f"{self.address}/superset/dashboard/{self.slug}/"
+        if time_range:
+            address += (
+                "?native_filters=(NATIVE_FILTER-time:(id:NATIVE_FILTER-time,ownState:(),"
+                f"extraFormData:(time_range:'{time_range}'),filterState:(value:'{time_range}')))"
+            )
+        self.page.goto(address)
+        if charts is not None:
+            self.charts = list(charts)
+        self.wait_until_drawn()
+
+    def choose_tab(self, title: str) -> None:
+        """Goes to one of the dashboard's tabs, and waits until its charts show their data."""
+        self.page.get_by_role("tab", name=title).click()
+        self.charts = list(self.charts_of(title).values())
+        self.wait_until_drawn()
+
+    def wait_until_drawn(self) -> None:
+        """Returns when every chart shows data; raises AssertionError that names the ones that don't in time."""
+        try:
+            self.page.wait_for_function(f"names => Object.keys(({MISSING})(names)).length === 0", arg=self.charts)
+        except Exception as error:
+            raise AssertionError(f"{self.slug}: charts without data: {self.missing()}") from error
+
+    def missing(self) -> dict[str, str]:
+        """What is wrong with each chart that does not show its data."""
+        return self.page.evaluate(MISSING, self.charts)
+
+    def chart(self, name: str):
+        return self.page.locator(f'[data-test-chart-name="{name}"]')
+
+    @property
+    def window(self):
+        """The window that a click has opened over the page."""
+        return self.page.locator(".ant-modal")
+
+    def tile(self, name: str) -> str:
+        """The big number on a tile, as it is written there."""
+        return self.chart(name).locator(".header-line").inner_text()
+
+    def comparison(self, name: str) -> str:
+        """The line under the big number."""
+        return self.chart(name).locator(".subheader-line").inner_text()
+
+    def number(self, name: str) -> float:
+        """The big number on a tile."""
+        return number(self.tile(name))
+
+    def follow(self, name: str) -> None:
+        """From now on, `followed` tells when the big number on a tile changed."""
+        self.page.evaluate(FOLLOW, name)
+
+    def followed(self) -> list[tuple[float, float]]:
+        """(seconds since the epoch, big number from then on), in order."""
+        return [(at_ms / 1000, number(written)) for at_ms, written in self.page.evaluate("window.followed")]
+
+    def applied_filters(self, name: str) -> int:
+        """How many filters a chart says that it applies."""
+        count = self.chart(name).locator('[data-test="applied-filter-count"] sup')
+        return int(count.get_attribute("title")) if count.count() else 0
+
+    def filter(self, column: str, value: str) -> None:
+        """Chooses a value of the filter on `column` by clicking, and applies it."""
+        select = self.page.locator(".ant-select", has=self.page.locator(f"#NATIVE_FILTER-{column}"))
+        if not select.is_visible():
+            self.page.get_by_text("More filters").click()
+        select.click()
+        self.page.keyboard.type(value)
+        self.page.locator(f'.ant-select-item-option[title="{value}"]').click()
+        self.page.keyboard.press("Escape")
+        self.page.get_by_role("button", name="Apply").first.click()
+
+    def download(self, name: str) -> Path:
+        """A chart's data as the CSV file that its menu has."""
+        self.chart(name).get_by_label("More Options").click()
+        self.page.get_by_text("Download", exact=True).hover()
+        with self.page.expect_download() as coming:
+            self.page.get_by_text("Export to .CSV", exact=True).click()
+        self.page.keyboard.press("Escape")
+        return coming.value.path()
+
+    def drill_by(self, column: str, pie: str = "") -> None:
+        """Goes into the largest slice of a pie, split by a column; without a name, of the pie in the window."""
+        chart = self.chart(pie) if pie else self.window
+        if not pie:
+            chart.get_by_text("Chart", exact=True).click()
+        canvas = chart.locator("canvas").first
+        canvas.wait_for()
+        box = canvas.bounding_box()
+        # The largest slice begins at twelve o'clock; half way out, a pie is a ring.
+        out = min(box["width"], box["height"]) / 4
+        middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        self.page.mouse.click(middle[0] + 0.7 * out, middle[1] - 0.7 * out, button="right")
+        self.page.get_by_text("Drill by", exact=True).locator("visible=true").last.hover()
+        choices = self.page.locator('[data-test="drill-by-submenu"]').locator("visible=true")
+        choices.last.get_by_text(column, exact=True).click()
+
+    def drilled(self, column: str, figure: str) -> dict[str, float]:
+        """What the table in the window of "Drill by" says: a column -> a figure."""
+        self.window.get_by_text("Table", exact=True).click()
+        self.window.locator(".ag-row").first.wait_for()
+        return {name: number(written) for name, written in self.window.evaluate(CELLS, [column, figure])}
+
+
+@contextmanager
+def browser(playwright: Playwright) -> Iterator[BrowserContext]:
+    """A fresh browser, without cookies; raises chromium.NoBrowserError."""
+    program = playwright.chromium.launch(executable_path=chromium.executable(), args=list(chromium.ARGUMENTS))
+    try:
+        context = program.new_context(viewport={"width": WIDTH, "height": HEIGHT})
+        context.set_default_timeout(DEADLINE_MS)
+        # Superset's own log of clicks: while it is being sent, the log-in's redirect may be lost.
+        context.route("**/superset/log/**", lambda route: route.abort())
+        yield context
+    finally:
+        program.close()

@@ -1,0 +1,80 @@
+"""What each chart of a page was last sent: what charts draw on a canvas can't be read off the page."""
+
+from __future__ import annotations
+
+import json
+from numbers import Number
+from urllib.parse import parse_qs, urlsplit
+
+from playwright.sync_api import Error, Page, Response
+
+# Where charts get their data; the map still in the old way.
+QUERIES = ("/api/v1/chart/data", "/superset/explore_json/")
+NAMES = "Object.fromEntries([...document.querySelectorAll('[data-test-chart-name]')].map(chart =>\
+ [chart.dataset.testChartId, chart.dataset.testChartName]))"
+
+# Asks what `Received.questions` tells again, all at once, and says how long it took, in ms.
+ASK_AT_ONCE = """async (asked) => {
+  const began = performance.now();
+  await Promise.all(asked.map(async ([url, headers, body]) => {
+    const answer = await fetch(url, {method: 'POST', headers, body});
+    if (!answer.ok) throw new Error(await answer.text());
+    await answer.json();
+  }));
+  return performance.now() - began;
+}"""
+
+
+class Received:
+    """Begins to listen when it is made."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.answers: dict[str, list[dict]] = {}  # by the chart's id
+        self.asked: dict[str, tuple[str, dict[str, str], str]] = {}  # address, headers, body
+        self.count = 0  # answers
+        page.on("response", self._keep)
+
+    def _keep(self, answer: Response) -> None:
+        address = urlsplit(answer.url)
+        if address.path not in QUERIES or not answer.ok:
+            return
+        about = json.loads(parse_qs(address.query).get("form_data", ["{}"])[0])
+        if "slice_id" not in about:  # a filter that asks for its values
+            return
+        try:  # at once: the browser does not keep it for long
+            body = answer.json()
+        except Error:  # the page has gone elsewhere, or asks anew
+            return
+        self.answers[str(about["slice_id"])] = body.get("result", [body])
+        asked = answer.request
+        self.asked[str(about["slice_id"])] = (asked.url, asked.headers, asked.post_data)
+        self.count += 1
+
+    def questions(self) -> list[tuple[str, dict[str, str], str]]:
+        """Address, headers and body of what the charts asked last, the map's apart; see ASK_AT_ONCE."""
+        return [
+            (url, {name: headers[name] for name in ("content-type", "x-csrftoken")}, body)
+            for url, headers, body in self.asked.values()
+            if "json" in headers["content-type"]
+        ]
+
+    def rows(self) -> dict[str, list[dict]]:
+        """Chart's name -> rows of all its queries."""
+        return {name: [row for query in queries for row in query["data"]] for name, queries in self._by_name().items()}
+
+    def selects(self) -> dict[str, list[str]]:
+        """Chart's name -> its queries as MySQL was asked them."""
+        return {name: [query["query"] for query in queries] for name, queries in self._by_name().items()}
+
+    def _by_name(self) -> dict[str, list[dict]]:
+        names = self.page.evaluate(NAMES)
+        return {names[chart]: queries for chart, queries in self.answers.items() if chart in names}
+
+
+def total(rows: list[dict], figure: str, of_last: bool = False) -> float:
+    """The sum of a column over all rows or the last one, `*` of all their numbers but the first column, the time."""
+    rows = rows[-1:] if of_last else rows
+    if figure == "*":
+        return sum(value for row in rows for value in list(row.values())[1:] if isinstance(value, Number))
+    return float(sum(row.get(figure) or 0 for row in rows))

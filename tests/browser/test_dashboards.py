@@ -1,0 +1,80 @@
+"""Every dashboard in a browser: all charts drawn, at any width; filters and clicks against what MySQL says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from settings import load
+from tests.browser.agreement import wait_until_agreed
+from tests.browser.dashboard import HEIGHT, WIDTH, Dashboard
+from tests.browser.minutes import Minutes
+from tests.dashboards import assets
+
+pytestmark = pytest.mark.browser
+
+NARROW = 1024  # pixels
+SLUGS = list(assets.read(load().domain).dashboards)
+IN_RANGE = "FROM {table} WHERE minute >= %(since)s AND minute < %(until)s"
+
+
+def wait_until_shown(dashboard: Dashboard, name: str, figure: Callable[[], float]) -> None:
+    """Waits until a tile shows what MySQL says."""
+    wait_until_agreed(lambda: {name: dashboard.number(name)}, lambda: {name: round(figure())})
+
+
+@pytest.mark.parametrize("width", [WIDTH, NARROW])
+@pytest.mark.parametrize("slug", SLUGS)
+def test_every_chart_shows_data(tab: Callable[[str], Dashboard], slug: str, width: int) -> None:
+    dashboard = tab(slug)
+    dashboard.page.set_viewport_size({"width": width, "height": HEIGHT})
+    dashboard.open()
+    for title in dashboard.tabs[1:]:
+        dashboard.choose_tab(title)
+
+
+def test_an_item_s_brand_is_filtered_by(tab: Callable[[str], Dashboard], minutes: Minutes) -> None:
+    dashboard = tab("products")
+    dashboard.open(str(minutes))
+    revenue = f"SELECT SUM(revenue_cents) / 100 {IN_RANGE.format(table='items_by_minute')}"
+    wait_until_shown(dashboard, "Revenue of items", lambda: minutes.figure(revenue))
+    most = f"SELECT brand {IN_RANGE.format(table='items_by_minute')} GROUP BY brand ORDER BY SUM(revenue_cents) DESC"
+    brand = minutes.select(most)[0]
+    dashboard.filter("brand", brand["brand"])
+    wait_until_shown(dashboard, "Revenue of items", lambda: minutes.figure(f"{revenue} AND brand = %(brand)s", **brand))
+
+
+def test_a_click_on_a_row_filters_the_other_charts(tab: Callable[[str], Dashboard], minutes: Minutes) -> None:
+    dashboard = tab("products")
+    dashboard.open(str(minutes))
+    cell = dashboard.chart("Items").locator("tbody tr").first.locator("td").nth(2)
+    category = cell.inner_text()
+    cell.click()
+    units = f"SELECT SUM(units) {IN_RANGE.format(table='items_by_minute')} AND category = %(category)s"
+    wait_until_shown(dashboard, "Units of items", lambda: minutes.figure(units, category=category))
+
+
+def test_the_step_of_the_funnel_is_what_the_sessions_say(tab: Callable[[str], Dashboard], minutes: Minutes) -> None:
+    dashboard = tab("shoppers")
+    dashboard.open(str(minutes))
+    reached = "SELECT COUNT(*) FROM sessions WHERE first_seen >= %(since)s AND first_seen < %(until)s"
+    step = "3 Added to cart"
+    cells = dashboard.chart("Drop-off at each step").locator("tbody tr", has_text=step).locator("td")
+    wait_until_agreed(
+        lambda: {step: int(cells.nth(1).inner_text().replace(",", ""))},
+        lambda: {step: int(minutes.figure(f"{reached} AND furthest_step >= 2"))},
+    )
+
+
+def test_a_minute_leads_to_its_raw_events(tab: Callable[[str], Dashboard]) -> None:
+    dashboard = tab("sales-live")
+    dashboard.open()
+    link = dashboard.chart("Latest minutes").locator("tbody tr").nth(2).get_by_role("link")
+    with dashboard.page.context.expect_page() as opened:
+        link.click()
+    events = opened.value
+    events.wait_for_load_state()
+    assert "/raw-events/?minute=" in events.url
+    assert events.get_by_text("purchase").count() or events.get_by_text("view_item").count()
+    events.close()

@@ -1,0 +1,99 @@
+"""Tables of an older schema, with data in them, become what the schema files say by now."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+from cassandra.cluster import Session
+
+from local.stack import Stack
+from settings import ROOT
+from stores import cassandra, mysql
+from stores.migration import definitions
+from tests.integration.database import own_database
+
+pytestmark = pytest.mark.integration
+
+NAME = "migrated"
+TABLES = (ROOT / "mysql" / "ecommerce.sql").read_text()
+OLDER = re.sub(
+    r"  (experiment|variant|first_order_at) .*\n|  KEY by_first_seen [^)]*\),\n|refund_units .*\n", "", TABLES
+)
+CQL = [(ROOT / "cassandra" / f"{stem}.cql").read_text() for stem in ("pipeline", "ecommerce")]
+NOON = datetime(2026, 3, 14, 12, tzinfo=UTC)
+DEADLINE_S = 20.0
+
+
+@pytest.fixture
+def cursor(stack: Stack) -> Iterator[Any]:
+    with own_database(stack.settings, NAME) as cursor:
+        yield cursor
+
+
+def shown(cursor: Any, table: str) -> str:
+    cursor.execute(f"SHOW CREATE TABLE {table}")
+    return cursor.fetchone()[1]
+
+
+def test_mysql_gets_new_columns_and_keeps_its_rows(cursor: Any) -> None:
+    mysql.run_script(cursor, OLDER)
+    assert "experiment" not in shown(cursor, "sessions")
+    old = {"session_id": bytes(16), "first_seen": NOON, "last_seen": NOON, "country": "DE", "device": "mobile"}
+    old |= {"source": "google", "currency": "EUR", "was_known": 1, "furthest_step": 5}
+    old |= dict.fromkeys(("events", "views", "cart_cents", "payment_failures", "orders", "order_cents"), 7)
+    old["refund_cents"] = 9
+    marks = ", ".join(["%s"] * len(old))
+    cursor.execute(f"INSERT INTO sessions ({', '.join(old)}) VALUES ({marks})", tuple(old.values()))
+
+    said: list[str] = []
+    mysql.migrate(cursor, NAME, [TABLES], said.append)
+    assert [statement.split()[3] for statement in said] == [f"{NAME}.items_by_minute", f"{NAME}.sessions"]
+    cursor.execute("SELECT country, orders, refund_cents, experiment, first_order_at, seen_slot IS NULL FROM sessions")
+    assert cursor.fetchall() == [("DE", 7, 9, "", None, 0)]
+    migrated = definitions(shown(cursor, "sessions"))
+    cursor.execute("DROP TABLE sessions")
+    mysql.run_script(cursor, TABLES)
+    assert migrated == definitions(shown(cursor, "sessions"))
+
+    mysql.migrate(cursor, NAME, [TABLES], said.append)
+    assert len(said) == 2, "the second time there is nothing to do"
+
+
+@pytest.fixture
+def session(stack: Stack) -> Iterator[Session]:
+    with cassandra.connected(stack.settings, "admin") as session:
+        try:
+            yield session
+        finally:
+            session.execute(f"DROP KEYSPACE IF EXISTS {NAME}")
+
+
+def test_cassandra_gets_new_columns_and_options_and_keeps_its_rows(session: Session) -> None:
+    older = [script.replace("{ttl_seconds}", "86400").replace("  rejected       bigint,\n", "") for script in CQL]
+    newer = [script.replace("{ttl_seconds}", "172800") for script in CQL]
+    cassandra.create(session, NAME, older)
+    assert "rejected" not in cassandra.tables(session, NAME)["checkpoints"].columns
+    session.execute("INSERT INTO checkpoints (query, records) VALUES ('archive', 5)")
+    columns = "minute, shard, session_id, occurred_at, event_id, payload"
+    session.execute(
+        f"INSERT INTO events ({columns}) VALUES (%s, 1, %s, %s, %s, 'x')", (NOON, UUID(int=1), NOON, UUID(int=2))
+    )
+    said: list[str] = []
+    cassandra.migrate(session, NAME, newer, said.append)
+    assert f"Cassandra: ALTER TABLE {NAME}.checkpoints ADD (rejected bigint)" in said
+    [row] = session.execute(f"SELECT records, rejected FROM {NAME}.checkpoints")
+    assert (row.records, row.rejected) == (5, None)
+    [row] = session.execute(f"SELECT payload FROM {NAME}.events")
+    assert row.payload == "x"
+    assert cassandra.tables(session, NAME)["events"].options["default_time_to_live"] == 172800
+
+    before, started = len(said), time.monotonic()
+    cassandra.migrate(session, NAME, newer, said.append)
+    assert len(said) == before, "the second time there is nothing to do"
+    assert time.monotonic() - started < DEADLINE_S

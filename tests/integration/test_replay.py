@@ -1,0 +1,159 @@
+"""Dead letters that are good after the contract was mended count, exactly once, wherever the replay is killed."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from local.runtime import chosen
+from local.stack import Stack
+from local.throwaway import throwaway_stack
+from producer.faults import Record
+from producer.ledger import Ledger
+from producer.publish import Publisher
+from settings import ROOT, load
+from spark_jobs.replay import DUPLICATE, EVENT, ReplayRefused, check, outcomes
+from stores import cassandra, mysql
+from tests.integration.pipeline import assert_exact, environment
+from tests.unit.events import encoded, good_event
+
+pytestmark = pytest.mark.integration
+
+COPIED = ("audit", "contracts", "producer", "spark_jobs", "stores", "settings.py")
+ORDER = {"event_name": "purchase", "transaction_id": "0b3f4e6a-0000-4000-8000-000000000009"}
+KILLED = """
+import os, sys
+from spark_jobs import __main__, replay
+replay.LETTERS_AT_A_TIME = 2
+write = replay.archive_sink.write_marked
+def write_and_die(archives, *arguments):
+    if {written}:
+        write(archives, *arguments)
+    os._exit(9)
+replay.archive_sink.write_marked = write_and_die
+sys.argv = ["spark_jobs", "replay"]
+sys.exit(__main__.main())
+"""
+"""A replay of which nothing is left once its first letters are in MySQL, or in Cassandra, too."""
+
+
+@pytest.fixture(scope="module")
+def alone() -> Iterator[Stack]:
+    """A stack of its own: afterwards it holds events that the contract of this checkout rejects."""
+    with throwaway_stack(runtime=chosen(load())) as running:
+        running.start("spark")
+        yield running
+
+
+@pytest.fixture(scope="module")
+def mended(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout whose contract takes a version more."""
+    folder = tmp_path_factory.mktemp("mended")
+    for name in COPIED:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, folder / name)
+    (folder / ".local").symlink_to(ROOT / ".local")
+    contract = folder / "contracts" / "ecommerce.yaml"
+    text = contract.read_text()
+    assert "{minimum: 1, maximum: 2}" in text
+    contract.write_text(text.replace("{minimum: 1, maximum: 2}", "{minimum: 1, maximum: 3}"))
+    return folder
+
+
+def run(stack: Stack, folder: Path, *words: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, *words],
+        cwd=folder,
+        env=environment(stack.settings),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+
+
+def replay(stack: Stack, folder: Path) -> str:
+    done = run(stack, folder, "-m", "spark_jobs", "replay")
+    assert done.returncode == 0, done.stdout[-3000:]
+    return done.stdout
+
+
+def closed(stack: Stack) -> Counter[str]:
+    with cassandra.connected(stack.settings, "reader", stack.settings.domain) as session:
+        return Counter(outcomes(session).values())
+
+
+def counted(stack: Stack, name: str) -> int:
+    with mysql.connected(stack.settings, "reader", stack.settings.domain) as connection:
+        return int(
+            mysql.query(connection, "SELECT SUM(events) FROM events_by_minute WHERE event_name = %s", (name,))[0][0]
+        )
+
+
+def numbered(at: datetime, number: int, version: int, **changes: object) -> bytes:
+    event_id = f"0b3f4e6a-0000-4000-8000-{number:012d}"
+    return encoded(good_event(at=at, event_id=event_id, schema_version=version, **changes))
+
+
+def test_good_dead_letters_count_once(alone: Stack, mended: Path) -> None:
+    at = datetime.now(UTC) - timedelta(minutes=5)
+    at_ms = int(at.timestamp() * 1000)
+    known, order = numbered(at, 1, 2), numbered(at, 2, 3, **ORDER)
+    views = [numbered(at, number, 3) for number in range(3, 10)]
+    dead = [
+        order,
+        order,  # sent twice, rejected twice
+        known.replace(b'"schema_version": 2', b'"schema_version": 3'),  # the same event as one that counted
+        *views,
+        b"{",
+        numbered(at, 99, 4),
+    ]
+    with Ledger(alone.settings.ledger_path) as ledger, Publisher(alone.settings, ledger) as publisher:
+        publisher.publish([Record(at_ms, None, known, "event", "view_item", at_ms, 0, 0)])
+        publisher.publish([Record(at_ms, None, value, "to come", "view_item", at_ms, 0, 0) for value in dead])
+    assert assert_exact(alone).rejected == len(dead)
+    alone.stop("spark")
+
+    assert "replayed: 0 events, 0 duplicates" in replay(alone, ROOT)  # nothing was mended
+
+    assert run(alone, mended, "-c", KILLED.format(written=False)).returncode == 9
+    assert closed(alone).total() == 0
+    assert run(alone, mended, "-c", KILLED.format(written=True)).returncode == 9
+    assert closed(alone).total() == 1
+    replay(alone, mended)
+    assert closed(alone) == {EVENT: 1 + len(views), DUPLICATE: 2}
+    assert (counted(alone, "purchase"), counted(alone, "view_item")) == (1, 1 + len(views))
+    verdict = assert_exact(alone)
+    assert (verdict.archived, verdict.duplicates_dropped, verdict.rejected) == (2 + len(views), 2, 2)
+
+    assert "replayed: 0 events, 0 duplicates; 2 dead letters" in replay(alone, mended)
+    assert assert_exact(alone) == verdict
+
+
+def test_a_recomputation_knows_what_was_replayed(alone: Stack, mended: Path) -> None:
+    before = assert_exact(alone)
+    checked = run(alone, mended, "-m", "spark_jobs", "rebuild", "--check")
+    assert checked.returncode == 0, checked.stdout[-3000:]
+    rebuilt = run(alone, mended, "-m", "spark_jobs", "rebuild")
+    assert rebuilt.returncode == 0, rebuilt.stdout[-3000:]
+    assert assert_exact(alone) == before
+
+
+def test_where_the_stores_differ_it_is_refused(alone: Stack) -> None:
+    settings = alone.settings
+    check(settings)
+    with mysql.connected(settings, "root", settings.domain) as connection:
+        for change in (1, -1):
+            with mysql.transaction(connection) as cursor:
+                cursor.execute("UPDATE checkpoints SET rejected = rejected + %s", (change,))
+            if change > 0:
+                with pytest.raises(ReplayRefused, match="run 'make rebuild', then 'make replay'"):
+                    check(settings)
+    check(settings)
