@@ -83,6 +83,7 @@ stage = @printf '\n== %s\n' '$(1)'; TIMEFORMAT='== $(1): %1lR'; time { $(2); }
 
 # Two files at a time, each worker with servers of its own.
 SIDE_BY_SIDE := --numprocesses 2 --dist loadfile --no-loadscope-reorder
+QUICK := and not long
 LONGEST_FIRST := tests/integration/test_exactness.py tests/integration
 
 .PHONY: test
@@ -92,13 +93,21 @@ test: ## Lint, unit tests, integration and browser tests on real services of the
 	$(call stage,install,$(LOCAL) preflight --for-tests && $(LOCAL) install --all)
 	$(call stage,lint,$(MAKE) lint)
 	$(call stage,unit,$(TEST) -m pytest -q $(SIDE_BY_SIDE) tests/unit)
-	$(call stage,integration,$(TEST) -m pytest -q $(SIDE_BY_SIDE) $(LONGEST_FIRST))
-	$(call stage,chaos,$(TEST) -m chaos $(SHORT_CHAOS))
-	$(call stage,bench,env -u JAVA_TOOL_OPTIONS $(TEST) -m bench --quick)
-	$(call stage,browser,$(TEST) -m pytest -q -m browser)
+	$(call stage,integration,$(TEST) -m pytest -q $(SIDE_BY_SIDE) -m "integration $(QUICK)" $(LONGEST_FIRST))
+	$(call stage,browser,$(TEST) -m pytest -q -m "browser $(QUICK)")
+
+.PHONY: test-all
+test-all: ## The same with what takes long: backups, every filter of every dashboard, alerts, open tabs, embedding
+	@$(MAKE) test QUICK=
+
+.PHONY: test-compose-short
+test-compose-short: ## Build the images; a stack of containers: exact through a kill of Spark, and its rights
+	$(call stage,install,$(LOCAL) install venv-test)
+	$(call stage,images,docker compose build --quiet)
+	$(call stage,compose,$(TEST) -m pytest -q -m "compose and not long")
 
 .PHONY: test-compose
-test-compose: ## Build the images, and test the stack in containers of its own
+test-compose: ## The same with all its tests: down and up, backup, replay, a Spark cluster, servers alone in containers
 	$(call stage,install,$(LOCAL) install venv-test)
 	$(call stage,images,docker compose build --quiet)
 	$(call stage,compose,$(TEST) -m pytest -q -m compose)
@@ -108,9 +117,6 @@ test-compose: ## Build the images, and test the stack in containers of its own
 test-month: ## Measure the dashboards with thirty days of history, on a stack of its own
 	$(call stage,install,$(LOCAL) preflight --for-tests && $(LOCAL) install --all)
 	$(call stage,month,$(TEST) -m pytest -q -m month --log-cli-level=INFO)
-
-# Six of the faults, in the order of this seed.
-SHORT_CHAOS := --faults 6 --rounds 1 --events 0 --rate 500 --seed 4
 
 .PHONY: chaos
 chaos: ## Let 100 real faults happen while a shop sends 5 million events, and prove after each that all is exact

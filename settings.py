@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent
+ENV_FILE = ROOT / ".env"
 INSTALL = ROOT / ".local" / "install"
 """Virtual environments, jars and the MySQL server: shared by every stack of this checkout."""
 
@@ -203,7 +204,7 @@ def read_env_file(path: Path) -> dict[str, str]:
 
 def load(environment: Mapping[str, str] | None = None) -> Settings:
     """Settings from the environment and `.env`; raises SettingError for a value that is not allowed."""
-    given = {**read_env_file(ROOT / ".env"), **(os.environ if environment is None else environment)}
+    given = {**read_env_file(ENV_FILE), **(os.environ if environment is None else environment)}
     values = {
         f.name: _parse(f.name, str(f.type), given[f.name.upper()]) for f in fields(Settings) if f.name.upper() in given
     }

@@ -23,7 +23,7 @@ PUBLISHED = ROOT / "bench" / "published.json"
 
 ALL = [one.module for one in comparison.BASELINES]
 FORMS = {"full": (300_000, 2, ALL), "quick": (60_000, 1, ["rows", "windows"])}
-"""Events, rounds and baselines. The quick one is for continuous integration: warming up weighs more in it."""
+"""Events, rounds and baselines. Warming up weighs more in the quick one."""
 
 
 def main() -> int:

@@ -21,20 +21,21 @@ def heartbeat(settings: Settings) -> Path:
     return settings.path("run", f"spark.{settings.domain}.alive")
 
 
-def newest(folder: Path) -> tuple[int, float]:
+def newest(folder: Path, now: float) -> tuple[int, float]:
     """The last micro-batch in a log of Spark's, and the age in seconds of its entry; (-1, 0) for an empty one."""
     number = max((int(entry.name) for entry in folder.glob("*") if entry.name.isdigit()), default=-1)
-    return number, time.time() - (folder / str(number)).stat().st_mtime if number >= 0 else 0.0
+    return number, now - (folder / str(number)).stat().st_mtime if number >= 0 else 0.0
 
 
-def missing(settings: Settings) -> str | None:
-    """What keeps the job from working; None when its queries run and commit the micro-batches that they begin."""
+def missing(settings: Settings, now: float) -> str | None:
+    """What keeps the job from working, `now` in seconds since the epoch; None when its queries run and commit the
+    micro-batches that they begin."""
     alive = heartbeat(settings)
-    if not alive.exists() or time.time() - alive.stat().st_mtime > FRESH_SECONDS:
+    if not alive.exists() or now - alive.stat().st_mtime > FRESH_SECONDS:
         return "the queries do not run"
     for log in sorted((settings.checkpoints_dir / settings.domain).glob("*/spark")):
-        planned, age_seconds = newest(log / "offsets")
-        committed, _ = newest(log / "commits")
+        planned, age_seconds = newest(log / "offsets", now)
+        committed, _ = newest(log / "commits", now)
         if committed < planned and age_seconds > LONGEST_BATCH_SECONDS:
             return f"{log.parent.name} began micro-batch {planned} {age_seconds:.0f} s ago and has not committed it"
         if committed < 0:
@@ -43,4 +44,4 @@ def missing(settings: Settings) -> str | None:
 
 
 if __name__ == "__main__":
-    sys.exit(missing(settings_module.load()))
+    sys.exit(missing(settings_module.load(), time.time()))

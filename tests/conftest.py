@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Generator, Iterator
 
 import hypothesis
 import pytest
@@ -26,3 +27,18 @@ def stack() -> Iterator[Stack]:
     """
     with throwaway_stack(runtime=chosen(load())) as running:
         yield running
+
+
+LOG_LINES = 40
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failed test's report has the end of each service's log, of every stack that the test used."""
+    report = yield
+    if report.failed:
+        for stack in {id(value): value for value in item.funcargs.values() if isinstance(value, Stack)}.values():
+            for path in sorted(stack.supervisor.logs_dir.glob("*.log")):
+                tail = subprocess.run(["tail", "-n", str(LOG_LINES), path], capture_output=True, text=True, check=True)
+                report.sections.append((f"the end of {path.name}", tail.stdout))
+    return report

@@ -1,11 +1,12 @@
-"""The stack that the README's commands leave, and its dashboard in a browser."""
+"""The stack that the README's commands leave, its producer at rest, with a seeded shop; its dashboards in a browser."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,11 +14,12 @@ import pytest
 from playwright.sync_api import APIRequestContext, BrowserContext, Playwright, sync_playwright
 
 from local.ports import free_ports
+from local.stack import Stack
 from local.throwaway import FOLDER, PORTS
-from settings import ROOT, Settings, load
+from settings import ROOT, Settings, as_environment, load
 from tests.browser import chromium
 from tests.browser.dashboard import Dashboard, browser
-from tests.browser.minutes import Minutes
+from tests.browser.shop import Minutes, opened, rested, worked
 
 COMMANDS = [
     line
@@ -25,21 +27,22 @@ COMMANDS = [
     for line in block.splitlines()
 ]
 DEADLINE_S = 400
+KEPT = ROOT / ".local" / "failures"
 
 
 @pytest.fixture(scope="package")
 def environment() -> Iterator[dict[str, str]]:
     """Ports and a folder of their own for a stack that is run by commands."""
-    ports = {name.upper(): str(port) for name, port in zip(PORTS, free_ports(len(PORTS)), strict=True)}
-    # As processes: what the charts show is compared with MySQL, which containers keep to themselves.
-    environment = {
-        **os.environ,
-        **ports,
-        "STATE_DIR": str(FOLDER / "readme"),
-        "RUNTIME": "native",
-        "MYSQL_RETENTION_DAYS": "40",  # a month of history is put before it
-        "PRODUCER_RATE": "100",  # half the default: less to work off of the 45 minutes before the start
-    }
+    given = Settings(
+        **dict(zip(PORTS, free_ports(len(PORTS)), strict=True)),
+        state_dir=str(FOLDER / "readme"),
+        # As processes: what the charts show is compared with MySQL, which containers keep to themselves.
+        runtime="native",
+        mysql_retention_days=40,  # a month of history is put before it
+        producer_rate=100.0,  # half the default: the browser needs the rest
+        producer_backfill_minutes=5,  # so that it ends long after the seeded shop
+    )
+    environment = {**os.environ, **as_environment(given)}
     run("make clean", environment)  # of a run that was killed
     yield environment
     run("make clean", environment)
@@ -76,9 +79,33 @@ def run(command: str, environment: dict[str, str]) -> str:
 
 
 @pytest.fixture(scope="package")
-def live_settings(readme: Followed) -> Settings:
-    """Settings of a stack that has some minutes of history, and whose producer goes on."""
-    return readme.settings
+def shop(readme: Followed) -> Minutes:
+    """A seeded shop on the stack that the README's commands leave. The stack's own producer has ended, and everything
+    is counted: no figure moves, but those that go by the clock."""
+    Stack(readme.settings).stop("producer")
+    return opened(readme.settings)
+
+
+@pytest.fixture(scope="package")
+def work(shop: Minutes) -> Minutes:
+    """What the pipeline of the stack at rest has done, for dashboards that show that."""
+    return worked(shop.settings)
+
+
+@pytest.fixture(scope="package")
+def settings(shop: Minutes) -> Settings:
+    """Settings of the stack at rest."""
+    return shop.settings
+
+
+@pytest.fixture(scope="module")
+def live(settings: Settings) -> Iterator[Stack]:
+    """The stack with its producer running, for the tests of a file; at rest again afterwards."""
+    stack = Stack(settings)
+    stack.start("producer")
+    yield stack
+    stack.stop("producer")
+    rested(settings)
 
 
 @pytest.fixture(scope="package")
@@ -92,42 +119,51 @@ def playwright() -> Iterator[Playwright]:
 
 
 @pytest.fixture(scope="package")
-def logged_in(playwright: Playwright, live_settings: Settings) -> Iterator[BrowserContext]:
+def logged_in(playwright: Playwright, settings: Settings) -> Iterator[BrowserContext]:
     """A browser in which the admin is logged in."""
     with browser(playwright) as context:
         page = context.new_page()
-        Dashboard(page, live_settings).log_in()
+        Dashboard(page, settings).log_in()
         page.close()
         yield context
 
 
 @pytest.fixture
-def dashboard(logged_in: BrowserContext, live_settings: Settings) -> Iterator[Dashboard]:
-    """Sales live, in a tab of its own, to be opened."""
-    page = logged_in.new_page()
-    yield Dashboard(page, live_settings)
-    page.close()
+def tabs() -> Iterator[list[Dashboard]]:
+    """The dashboards that a test has opened, each in a browser tab of its own."""
+    opened: list[Dashboard] = []
+    yield opened
+    for dashboard in opened:
+        dashboard.page.close()
 
 
 @pytest.fixture
-def tab(logged_in: BrowserContext, live_settings: Settings) -> Iterator[Callable[[str], Dashboard]]:
+def tab(tabs: list[Dashboard], logged_in: BrowserContext, settings: Settings) -> Callable[[str], Dashboard]:
     """Makes a browser tab for the dashboard of a slug, to be opened."""
-    pages = []
 
     def of(slug: str) -> Dashboard:
-        pages.append(logged_in.new_page())
-        return Dashboard(pages[-1], live_settings, slug)
+        tabs.append(Dashboard(logged_in.new_page(), settings, slug))
+        return tabs[-1]
 
-    yield of
-    for page in pages:
-        page.close()
+    return of
 
 
 @pytest.fixture
-def minutes(live_settings: Settings) -> Iterator[Minutes]:
-    chosen = Minutes(live_settings)
-    yield chosen
-    chosen.connection.close()
+def dashboard(tab: Callable[[str], Dashboard]) -> Dashboard:
+    """Sales live, to be opened."""
+    return tab("sales-live")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failed test leaves what its pages showed, and the data that their charts were sent, in a folder that its
+    report names; what is written in the charts is in the report itself."""
+    report = yield
+    if report.failed and item.funcargs.get("tabs"):
+        folder = KEPT / re.sub(r"\W+", "-", item.name)
+        texts = {dashboard.slug: dashboard.keep(folder) for dashboard in item.funcargs["tabs"]}
+        report.sections.append((f"on the pages, which are kept in {folder}", json.dumps(texts, indent=1)))
+    return report
 
 
 def token(api: APIRequestContext, user: str, password: str) -> str | None:
@@ -137,18 +173,18 @@ def token(api: APIRequestContext, user: str, password: str) -> str | None:
 
 
 @pytest.fixture
-def anonymous(playwright: Playwright, live_settings: Settings) -> Iterator[APIRequestContext]:
-    context = playwright.request.new_context(base_url=live_settings.superset)
+def anonymous(playwright: Playwright, settings: Settings) -> Iterator[APIRequestContext]:
+    context = playwright.request.new_context(base_url=settings.superset)
     yield context
     context.dispose()
 
 
 @pytest.fixture
-def admin(playwright: Playwright, anonymous: APIRequestContext, live_settings: Settings) -> Iterator[APIRequestContext]:
+def admin(playwright: Playwright, anonymous: APIRequestContext, settings: Settings) -> Iterator[APIRequestContext]:
     """Requests as the admin, with the generated password."""
-    access = token(anonymous, live_settings.superset_admin_user, live_settings.secret("superset_admin"))
+    access = token(anonymous, settings.superset_admin_user, settings.secret("superset_admin"))
     assert access, "the generated password is refused"
-    base = live_settings.superset
+    base = settings.superset
     context = playwright.request.new_context(base_url=base, extra_http_headers={"Authorization": f"Bearer {access}"})
     csrf = context.get("/api/v1/security/csrf_token/").json()["result"]
     cookies = context.storage_state()

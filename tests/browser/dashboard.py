@@ -5,18 +5,22 @@ Selectors are those of Superset 6.1. Nothing here waits for a fixed time.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import BrowserContext, Page, Playwright
+from playwright.sync_api import BrowserContext, Locator, Page, Playwright, Route
 
 from settings import Settings
 from tests.browser import chromium
+from tests.browser.received import Received
 from tests.dashboards import assets
+from tests.waiting import DEADLINE_S
 
 WIDTH, HEIGHT = 1440, 3000  # pixels; high enough for a whole dashboard: charts are drawn when they come into view
-DEADLINE_MS = 120_000
+DEADLINE_MS = 1000 * DEADLINE_S
 
 # What is wrong with each chart, by its name; empty when all of them show their data.
 MISSING = """(names) => {
@@ -53,9 +57,15 @@ CELLS = """(of, columns) => [...of.querySelectorAll('.ag-row')]
   .filter(texts => texts.every(text => text))"""
 
 
-def number(written: str) -> float:
-    """What a tile says: `€ 1,234.50` is 1234.5, `4.2%` is 4.2."""
-    return float(written.strip("€% ").replace(",", ""))
+# What is written in each chart, by its name.
+TEXTS = """() => Object.fromEntries([...document.querySelectorAll('[data-test-chart-name]')].map(
+  chart => [chart.dataset.testChartName, chart.innerText.slice(0, 500)]))"""
+
+
+def without_refresh(route: Route) -> None:
+    """Answers what Superset answers, of a dashboard that does not refresh itself: its menus stay open."""
+    answer = route.fetch()
+    route.fulfill(response=answer, body=re.sub(r'(refresh_frequency\\?":\s*)\d+', r"\g<1>0", answer.text()))
 
 
 class Dashboard:
@@ -63,6 +73,7 @@ class Dashboard:
 
     def __init__(self, page: Page, settings: Settings, slug: str = "sales-live") -> None:
         self.page = page
+        self.received = Received(page)
         self.settings = settings
         self.address = settings.superset
         self.slug = slug
@@ -83,9 +94,11 @@ class Dashboard:
         self.page.locator("button[type=submit]").click()
         self.page.wait_for_url(lambda address: "/login" not in address)
 
-    def open(self, time_range: str | None = None, charts: Sequence[str] | None = None) -> None:
+    def open(self, time_range: str | None = None, charts: Sequence[str] | None = None, refreshes: bool = False) -> None:
         """Opens the dashboard, with a time range (`since : until`) in place of the last hour where one is given, and
-        waits for `charts`, by default all."""
+        waits for `charts`, by default all. Without `refreshes` it stays as it is until something is clicked."""
+        if not refreshes:
+            self.page.route(re.compile(r"/api/v1/dashboard/[\w-]+$"), without_refresh)
         address = f"{self.address}/superset/dashboard/{self.slug}/"
         if time_range:
             address += (
@@ -114,11 +127,11 @@ class Dashboard:
         """What is wrong with each chart that does not show its data."""
         return self.page.evaluate(MISSING, self.charts)
 
-    def chart(self, name: str):
+    def chart(self, name: str) -> Locator:
         return self.page.locator(f'[data-test-chart-name="{name}"]')
 
     @property
-    def window(self):
+    def window(self) -> Locator:
         """The window that a click has opened over the page."""
         return self.page.locator(".ant-modal")
 
@@ -130,22 +143,22 @@ class Dashboard:
         """The line under the big number."""
         return self.chart(name).locator(".subheader-line").inner_text()
 
-    def number(self, name: str) -> float:
-        """The big number on a tile."""
-        return number(self.tile(name))
-
     def follow(self, name: str) -> None:
         """From now on, `followed` tells when the big number on a tile changed."""
         self.page.evaluate(FOLLOW, name)
 
-    def followed(self) -> list[tuple[float, float]]:
+    def followed(self) -> list[tuple[float, str]]:
         """(seconds since the epoch, big number from then on), in order."""
-        return [(at_ms / 1000, number(written)) for at_ms, written in self.page.evaluate("window.followed")]
+        return [(at_ms / 1000, written) for at_ms, written in self.page.evaluate("window.followed")]
 
     def applied_filters(self, name: str) -> int:
         """How many filters a chart says that it applies."""
         count = self.chart(name).locator('[data-test="applied-filter-count"] sup')
         return int(count.get_attribute("title")) if count.count() else 0
+
+    def apply(self, filters: Mapping[str, int]) -> bool:
+        """Whether charts, by their names, say that they apply so many filters."""
+        return all(self.applied_filters(name) == count for name, count in filters.items())
 
     def filter(self, column: str, value: str) -> None:
         """Chooses a value of the filter on `column` by clicking, and applies it."""
@@ -158,12 +171,20 @@ class Dashboard:
         self.page.keyboard.press("Escape")
         self.page.get_by_role("button", name="Apply").first.click()
 
+    def choose(self, opens: Locator, item: Locator) -> None:
+        """Chooses an item of the menu that opens under the mouse. The mouse stays there: on its way to the item it
+        would pass over others, and the menu may close."""
+        opens.hover()
+        item.wait_for()
+        item.dispatch_event("click")
+
     def download(self, name: str) -> Path:
         """A chart's data as the CSV file that its menu has."""
         self.chart(name).get_by_label("More Options").click()
-        self.page.get_by_text("Download", exact=True).hover()
         with self.page.expect_download() as coming:
-            self.page.get_by_text("Export to .CSV", exact=True).click()
+            self.choose(
+                self.page.get_by_text("Download", exact=True), self.page.get_by_text("Export to .CSV", exact=True)
+            )
         self.page.keyboard.press("Escape")
         return coming.value.path()
 
@@ -179,15 +200,25 @@ class Dashboard:
         out = min(box["width"], box["height"]) / 4
         middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
         self.page.mouse.click(middle[0] + 0.7 * out, middle[1] - 0.7 * out, button="right")
-        self.page.get_by_text("Drill by", exact=True).locator("visible=true").last.hover()
-        choices = self.page.locator('[data-test="drill-by-submenu"]').locator("visible=true")
-        choices.last.get_by_text(column, exact=True).click()
+        columns = self.page.locator('[data-test="drill-by-submenu"]').locator("visible=true").last
+        self.choose(
+            self.page.get_by_text("Drill by", exact=True).locator("visible=true").last,
+            columns.get_by_text(column, exact=True),
+        )
 
-    def drilled(self, column: str, figure: str) -> dict[str, float]:
-        """What the table in the window of "Drill by" says: a column -> a figure."""
+    def drilled(self, column: str, figure: str) -> dict[str, str]:
+        """What the table in the window of "Drill by" says: a column -> a figure, as it is written."""
         self.window.get_by_text("Table", exact=True).click()
         self.window.locator(".ag-row").first.wait_for()
-        return {name: number(written) for name, written in self.window.evaluate(CELLS, [column, figure])}
+        return dict(self.window.evaluate(CELLS, [column, figure]))
+
+    def keep(self, folder: Path) -> dict[str, str]:
+        """Leaves a picture of the page and the data that its charts were sent in a folder; returns each chart's text
+        on the page."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=folder / f"{self.slug}.png")
+        (folder / f"{self.slug}.json").write_text(json.dumps(self.received.rows(), indent=1, default=str))
+        return self.page.evaluate(TEXTS)
 
 
 @contextmanager

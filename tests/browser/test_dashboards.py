@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from settings import load
-from tests.browser.agreement import wait_until_agreed
 from tests.browser.dashboard import HEIGHT, WIDTH, Dashboard
-from tests.browser.minutes import Minutes
+from tests.browser.figures import wait_until_shown
+from tests.browser.shop import Minutes
 from tests.dashboards import assets
 
 pytestmark = pytest.mark.browser
@@ -19,9 +19,8 @@ SLUGS = list(assets.read(load().domain).dashboards)
 IN_RANGE = "FROM {table} WHERE minute >= %(since)s AND minute < %(until)s"
 
 
-def wait_until_shown(dashboard: Dashboard, name: str, figure: Callable[[], float]) -> None:
-    """Waits until a tile shows what MySQL says."""
-    wait_until_agreed(lambda: {name: dashboard.number(name)}, lambda: {name: round(figure())})
+def wait_for_tile(dashboard: Dashboard, name: str, figure: float) -> None:
+    wait_until_shown(lambda: {name: dashboard.tile(name)}, {name: figure})
 
 
 @pytest.mark.parametrize("width", [WIDTH, NARROW])
@@ -34,37 +33,35 @@ def test_every_chart_shows_data(tab: Callable[[str], Dashboard], slug: str, widt
         dashboard.choose_tab(title)
 
 
-def test_an_item_s_brand_is_filtered_by(tab: Callable[[str], Dashboard], minutes: Minutes) -> None:
+def test_an_item_s_brand_is_filtered_by(tab: Callable[[str], Dashboard], shop: Minutes) -> None:
     dashboard = tab("products")
-    dashboard.open(str(minutes))
+    dashboard.open(str(shop))
     revenue = f"SELECT SUM(revenue_cents) / 100 {IN_RANGE.format(table='items_by_minute')}"
-    wait_until_shown(dashboard, "Revenue of items", lambda: minutes.figure(revenue))
+    wait_for_tile(dashboard, "Revenue of items", shop.figure(revenue))
     most = f"SELECT brand {IN_RANGE.format(table='items_by_minute')} GROUP BY brand ORDER BY SUM(revenue_cents) DESC"
-    brand = minutes.select(most)[0]
+    brand = shop.select(most)[0]
     dashboard.filter("brand", brand["brand"])
-    wait_until_shown(dashboard, "Revenue of items", lambda: minutes.figure(f"{revenue} AND brand = %(brand)s", **brand))
+    wait_for_tile(dashboard, "Revenue of items", shop.figure(f"{revenue} AND brand = %(brand)s", **brand))
 
 
-def test_a_click_on_a_row_filters_the_other_charts(tab: Callable[[str], Dashboard], minutes: Minutes) -> None:
+def test_a_click_on_a_row_filters_the_other_charts(tab: Callable[[str], Dashboard], shop: Minutes) -> None:
     dashboard = tab("products")
-    dashboard.open(str(minutes))
+    dashboard.open(str(shop))
     cell = dashboard.chart("Items").locator("tbody tr").first.locator("td").nth(2)
     category = cell.inner_text()
     cell.click()
     units = f"SELECT SUM(units) {IN_RANGE.format(table='items_by_minute')} AND category = %(category)s"
-    wait_until_shown(dashboard, "Units of items", lambda: minutes.figure(units, category=category))
+    wait_for_tile(dashboard, "Units of items", shop.figure(units, category=category))
 
 
-def test_the_step_of_the_funnel_is_what_the_sessions_say(tab: Callable[[str], Dashboard], minutes: Minutes) -> None:
+def test_the_step_of_the_funnel_is_what_the_sessions_say(tab: Callable[[str], Dashboard], shop: Minutes) -> None:
     dashboard = tab("shoppers")
-    dashboard.open(str(minutes))
+    dashboard.open(str(shop))
     reached = "SELECT COUNT(*) FROM sessions WHERE first_seen >= %(since)s AND first_seen < %(until)s"
     step = "3 Added to cart"
     cells = dashboard.chart("Drop-off at each step").locator("tbody tr", has_text=step).locator("td")
-    wait_until_agreed(
-        lambda: {step: int(cells.nth(1).inner_text().replace(",", ""))},
-        lambda: {step: int(minutes.figure(f"{reached} AND furthest_step >= 2"))},
-    )
+    figures = {step: shop.figure(f"{reached} AND furthest_step >= 2")}
+    wait_until_shown(lambda: {step: cells.nth(1).inner_text()}, figures)
 
 
 def test_a_minute_leads_to_its_raw_events(tab: Callable[[str], Dashboard]) -> None:

@@ -33,17 +33,17 @@ DASHBOARD_MS = 6000
 
 
 @pytest.fixture(scope="module", autouse=True)
-def thirty_days(live_settings: Settings) -> None:
-    month.load(live_settings)
+def thirty_days(settings: Settings) -> None:
+    month.load(settings)
 
 
 @pytest.fixture(scope="module")
-def selects(logged_in: BrowserContext, live_settings: Settings) -> dict[str, list[str]]:
+def selects(logged_in: BrowserContext, settings: Settings) -> dict[str, list[str]]:
     """`dashboard: chart` -> what Superset asks for it, with the time range that a dashboard opens with."""
     found = {}
     for slug in FILES.dashboards:
         page = logged_in.new_page()
-        dashboard = Dashboard(page, live_settings, slug)
+        dashboard = Dashboard(page, settings, slug)
         received = Received(page)
         dashboard.open()
         for title in dashboard.tabs[1:]:
@@ -67,9 +67,9 @@ def tables_of(plan: object) -> Iterator[dict]:
             yield from tables_of(part)
 
 
-def test_every_query_uses_an_index_and_is_quick(selects: dict[str, list[str]], live_settings: Settings) -> None:
+def test_every_query_uses_an_index_and_is_quick(selects: dict[str, list[str]], settings: Settings) -> None:
     scanned, slow, all_ms = {}, {}, []
-    with mysql.connected(live_settings, "reader", live_settings.domain) as connection:
+    with mysql.connected(settings, "reader", settings.domain) as connection:
         connection.autocommit = True
         with connection.cursor() as cursor:
             cursor.execute("SET SESSION explain_json_format_version = 1")

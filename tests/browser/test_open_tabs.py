@@ -12,10 +12,10 @@ from local.stack import Stack
 from settings import Settings
 from stores import mysql
 from tests.browser.dashboard import Dashboard
-from tests.browser.received import ASK_AT_ONCE, Received
+from tests.browser.received import ASK_AT_ONCE
 from tests.dashboards import assets
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.long]
 log = logging.getLogger(__name__)
 
 TABS, REFRESHES = 5, 4
@@ -48,12 +48,11 @@ def rows_of_superset(settings: Settings) -> int:
         return sum(mysql.query(connection, f"SELECT COUNT(*) FROM `{name}`")[0][0] for name in tables)
 
 
-def test_five_open_tabs_are_served_and_leave_nothing(dashboard: Dashboard, live_settings: Settings) -> None:
-    received = Received(dashboard.page)
+def test_five_open_tabs_are_served_and_leave_nothing(live: Stack, dashboard: Dashboard) -> None:
     dashboard.open()
-    asked = received.questions()
+    asked = dashboard.received.questions()
     dashboard.page.goto(f"{dashboard.address}/health")  # the page's own refresh would ask, too
-    stack, rows = Stack(live_settings), rows_of_superset(live_settings)
+    stack, rows = live, rows_of_superset(live.settings)
 
     before, began = processor.seconds(stack, ("superset", "mysql")), time.monotonic()
     pause_ms = 1000 * assets.REFRESH_SECONDS
@@ -65,4 +64,4 @@ def test_five_open_tabs_are_served_and_leave_nothing(dashboard: Dashboard, live_
     log.info("%d tabs, %d charts each: %.1f s at most, cores %s", TABS, len(asked), max(took_ms) / 1000, cores)
     assert max(took_ms) <= 1000 * LONGEST_S
     assert sum(cores.values()) <= MOST_CORES
-    assert rows_of_superset(live_settings) == rows
+    assert rows_of_superset(live.settings) == rows

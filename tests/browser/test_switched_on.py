@@ -10,7 +10,6 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -20,13 +19,12 @@ from playwright.sync_api import APIRequestContext, BrowserContext, Page, Playwri
 from local.stack import Stack
 from settings import Settings
 from stores import mysql
-from tests import waiting
 from tests.browser.dashboard import Dashboard, browser
 from tests.dashboards import assets, load_alerts
+from tests.waiting import wait_for
 
-pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("stack")]
+pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.usefixtures("stack")]
 
-wait_for = partial(waiting.wait_for, within_s=150)
 HOOK = "/hook/known-to-few"
 OPERATORS: dict[str, Callable[[float, float], bool]] = {">": operator.gt, ">=": operator.ge}
 
@@ -90,11 +88,11 @@ def site() -> Iterator[Site]:
 
 
 @pytest.fixture(scope="module")
-def stack(live_settings: Settings, site: Site) -> Iterator[Stack]:
+def stack(live: Stack, site: Site) -> Iterator[Stack]:
     """Everything is switched on, with bounds that are soon crossed."""
     on = Stack(
         replace(
-            live_settings,
+            live.settings,
             superset_public=True,
             superset_embed_origins=f"https://shop.example {site.origin}",
             alert_webhook_url=site.origin + HOOK,
@@ -105,7 +103,7 @@ def stack(live_settings: Settings, site: Site) -> Iterator[Stack]:
     )
     on.up(("superset", "alerts"))
     yield on
-    Stack(live_settings).up(("superset",))
+    live.up(("superset",))
 
 
 @pytest.fixture(scope="module")
@@ -319,9 +317,9 @@ def test_a_killed_worker_works_again(stack: Stack) -> None:
 
 
 def test_switched_off_nothing_is_left(
-    live_settings: Settings, anonymous: APIRequestContext, guest: str, embedded: str
+    settings: Settings, anonymous: APIRequestContext, guest: str, embedded: str
 ) -> None:
-    off = Stack(live_settings)
+    off = Stack(settings)
     off.up(("superset",))
     assert off.state("alerts") == "STOPPED"
     assert off.processes("alerts") == []
@@ -333,6 +331,6 @@ def test_switched_off_nothing_is_left(
                (SELECT COUNT(*) FROM dashboard_roles),
                (SELECT COUNT(*) FROM ab_permission_view_role JOIN ab_role ON ab_role.id = role_id
                 WHERE name IN ('Public', 'Guest'))"""
-    with mysql.connected(live_settings, "superset", "superset") as connection, connection.cursor() as cursor:
+    with mysql.connected(settings, "superset", "superset") as connection, connection.cursor() as cursor:
         cursor.execute(left)
         assert cursor.fetchone() == (0, 0, 0, 0)

@@ -54,12 +54,14 @@ def test_exact_from_the_start(containers: ComposeStack) -> None:
     verified(containers)
 
 
+@pytest.mark.long
 def test_the_dashboard_moves(containers: ComposeStack) -> None:
     before = newest_event(containers)
     assert before
     wait_for("the dashboard shows a newer event", lambda: newest_event(containers) > before)
 
 
+@pytest.mark.long
 def test_the_producer_hears_of_an_incident(containers: ComposeStack) -> None:
     make(containers, "incident")
     wait_for("the producer knows of the incident", lambda: "payments from US fail" in containers.log_tail("producer"))
@@ -75,6 +77,7 @@ def test_exact_although_spark_is_killed(containers: ComposeStack) -> None:
     assert verified(containers) > before
 
 
+@pytest.mark.long
 def test_a_second_up_changes_nothing(containers: ComposeStack) -> None:
     def started() -> dict[str, str]:
         return {name: container["State"]["StartedAt"] for name, container in running(containers).items()}
@@ -84,6 +87,7 @@ def test_a_second_up_changes_nothing(containers: ComposeStack) -> None:
     assert started() == before
 
 
+@pytest.mark.long
 def test_down_and_up_keeps_the_data_and_goes_on_exactly(containers: ComposeStack) -> None:
     before = verified(containers)
     make(containers, "down")
@@ -93,6 +97,7 @@ def test_down_and_up_keeps_the_data_and_goes_on_exactly(containers: ComposeStack
     assert verified(containers) > before
 
 
+@pytest.mark.long
 def test_lost_stores_come_back_from_a_backup_and_catch_up(containers: ComposeStack, tmp_path: Path) -> None:
     make(containers, "backup", f"TO={tmp_path / 'kept'}")
     before = verified(containers)
@@ -109,6 +114,7 @@ def empty_archive(folder: Path) -> Path:
         return Path(str(archive.name))
 
 
+@pytest.mark.long
 def test_a_replay_leaves_what_is_still_bad(containers: ComposeStack) -> None:
     assert "replayed: 0 events, 0 duplicates" in make(containers, "replay")
     verified(containers)
@@ -121,6 +127,7 @@ def test_the_front_door_shows_what_runs(containers: ComposeStack) -> None:
     assert re.search(r"latency p95 +\d", shown)
 
 
+@pytest.mark.long
 def test_the_same_job_on_a_spark_cluster_is_exact(containers: ComposeStack) -> None:
     before = verified(containers)
     cluster = ComposeStack(replace(containers.settings, spark_master="spark://spark-master:7077"))

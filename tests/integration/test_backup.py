@@ -15,7 +15,7 @@ from local.steps import StepError
 from producer.ledger import Ledger
 from tests.integration.pipeline import assert_exact, minutes_ago, producer, spark_jobs
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.long]
 
 RUNNING = (*SERVERS, "spark")
 SEED = 20_260_401

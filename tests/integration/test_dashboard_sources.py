@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from math import erf, sqrt
 from typing import Any
 from uuid import uuid4
@@ -25,6 +25,8 @@ SINCE = datetime.fromisoformat("2026-05-01T12:00:30")  # the chosen range
 UNTIL = SINCE + timedelta(hours=1)
 EARLIER = SINCE - timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
+NOW = datetime.fromisoformat("2026-05-01T13:07:11.250")
+"""MySQL's clock stands still at this moment."""
 
 
 @pytest.fixture
@@ -33,6 +35,7 @@ def cursor(stack: Stack) -> Iterator[Any]:
     with own_database(stack.settings, DATABASE) as cursor:
         for name in ("statistics", "ecommerce", "pipeline", "pipeline.views", "ecommerce.views"):
             mysql.run_script(cursor, (ROOT / "mysql" / f"{name}.sql").read_text())
+        cursor.execute("SET TIMESTAMP = %s", (NOW.replace(tzinfo=UTC).timestamp(),))
         yield cursor
 
 
@@ -123,12 +126,10 @@ def test_funnel_has_a_session_once_for_each_step_it_reached(cursor: Any) -> None
 
 
 def test_shoppers_are_active_for_five_minutes(cursor: Any) -> None:
-    cursor.execute("SELECT UTC_TIMESTAMP(3)")
-    now = cursor.fetchone()[0]
-    session(cursor, SINCE, last_seen=now - 4 * MINUTE)
-    session(cursor, SINCE, last_seen=now - 5 * MINUTE)
+    session(cursor, SINCE, last_seen=NOW - 5 * MINUTE)
+    session(cursor, SINCE, last_seen=NOW - 5 * MINUTE - timedelta(milliseconds=1))
     cursor.execute("SELECT last_seen FROM active_shoppers")
-    assert cursor.fetchall() == [(now - 4 * MINUTE,)]
+    assert cursor.fetchall() == [(NOW - 5 * MINUTE,)]
 
 
 @pytest.mark.parametrize(("event_minutes", "commit_minutes"), [(2, 0), (0, 2), (-5, 2)])
@@ -136,28 +137,24 @@ def test_data_is_as_old_as_its_newest_event_or_its_last_commit(
     cursor: Any, event_minutes: int, commit_minutes: int
 ) -> None:
     """A sender's clock that runs ahead must not hide that nothing is committed any more."""
-    cursor.execute("SELECT UTC_TIMESTAMP(3)")
-    now = cursor.fetchone()[0]
-    session(cursor, SINCE, last_seen=now - event_minutes * MINUTE)
-    history_from(cursor, now - commit_minutes * MINUTE)
+    session(cursor, SINCE, last_seen=NOW - event_minutes * MINUTE)
+    history_from(cursor, NOW - commit_minutes * MINUTE)
     cursor.execute("SELECT age_seconds FROM freshness")
-    assert 120 <= cursor.fetchone()[0] < 150
+    assert cursor.fetchone() == (120,)
 
 
 @pytest.mark.parametrize(("since_last_event", "cart_cents", "found"), [(31, 500, 1), (29, 500, 0), (31, 0, 0)])
 def test_a_cart_is_abandoned_after_half_an_hour(
     cursor: Any, since_last_event: int, cart_cents: int, found: int
 ) -> None:
-    cursor.execute("SELECT UTC_TIMESTAMP(3)")
-    now = cursor.fetchone()[0]
-    session(cursor, now, last_seen=now - since_last_event * MINUTE, cart_cents=cart_cents)
+    session(cursor, NOW, last_seen=NOW - since_last_event * MINUTE, cart_cents=cart_cents)
     sql = assets.dataset(FILES, "abandoned_carts")["sql"]
-    sql = re.sub(r"\{\{ from_dttm.*?\}\}", (now - 60 * MINUTE).isoformat(), sql)
-    sql = re.sub(r"\{\{ to_dttm.*?\}\}", now.isoformat(), sql)
+    sql = re.sub(r"\{\{ from_dttm.*?\}\}", (NOW - 60 * MINUTE).isoformat(), sql)
+    sql = re.sub(r"\{\{ to_dttm.*?\}\}", NOW.isoformat(), sql)
     cursor.execute(
-        f"SELECT abandoned_at FROM ({sql}) AS dataset WHERE abandoned_at BETWEEN %s AND %s", (now - 60 * MINUTE, now)
+        f"SELECT abandoned_at FROM ({sql}) AS dataset WHERE abandoned_at BETWEEN %s AND %s", (NOW - 60 * MINUTE, NOW)
     )
-    assert cursor.fetchall() == [(now - MINUTE,)] * found
+    assert cursor.fetchall() == [(NOW - MINUTE,)] * found
 
 
 @pytest.mark.parametrize("z", [-6, -1.96, -0.5, 0, 0.25, 1, 2.5758, 5])
@@ -240,8 +237,7 @@ def test_percentiles_are_of_each_kind_of_latency(
 
 @pytest.mark.parametrize(("seconds_ago", "lag"), [(1, 7), (40, None)])
 def test_the_lag_is_unknown_where_nobody_looks(cursor: Any, seconds_ago: int, lag: int | None) -> None:
-    cursor.execute("SELECT UTC_TIMESTAMP(3)")
-    looked_at = cursor.fetchone()[0] - timedelta(seconds=seconds_ago)
+    looked_at = NOW - timedelta(seconds=seconds_ago)
     insert(cursor, "queries", query="archive", ended_at=SINCE, lag_records=7, lag_ms=900, looked_at=looked_at)
     cursor.execute(f"SELECT {metrics('queries')['lag_records']}, {metrics('queries')['lag_seconds']} FROM queries")
     records, seconds = cursor.fetchone()

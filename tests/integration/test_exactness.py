@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import random
 import signal
-import time
-from collections.abc import Callable, Iterable, Iterator
+import subprocess
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -15,92 +15,110 @@ import psutil
 import pytest
 
 from audit import raw_events
+from audit.verify import Verdict
 from local.stack import Stack
 from producer.incident import Incident, path_of, save
-from producer.ledger import Ledger
+from producer.ledger import Ledger, LedgerView
+from producer.load_curve import day_rate
+from settings import Settings
+from spark_jobs import aggregate
 from stores import mysql
-from tests.integration.pipeline import (
-    assert_equals_recomputation,
-    assert_exact,
-    minutes_ago,
-    producer,
-    spark_jobs,
-)
+from tests.integration.pipeline import assert_equals_recomputation, assert_exact, producer, spark_jobs
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.integration
 
-EVENTS = 200_000
-KILLS = 5
 SEED = 20_260_314
-READ_BACK_S = 1.0
-READ_BACK_TIMES = 5
+KILLED = ("all", "driver", "jvm")
+"""What of Spark is killed in the middle of a micro-batch, one after the other."""
+EVENTS_A_KILL = 50_000
+MOST_ROUNDS = 4 * len(KILLED)
+OPEN_MINUTES = 10
+"""Of the simulated shops, which open OPENED minutes ago: all of it has happened by now, at any time of the day."""
+OPENED = 25
 
 
-def test_every_event_counts_once(pipeline: Stack) -> None:
-    before = Ledger.read(pipeline.settings.ledger_path).acknowledged if pipeline.settings.ledger_path.exists() else 0
-    sending = producer(
-        pipeline.settings,
-        seed=SEED,
-        start=minutes_ago(20),
-        events=EVENTS,
-        rate=300,  # so that at any time of day they have occurred by now: at night the shop has half of it
+def shop(settings: Settings, seed: int, events: int, opened: datetime | None = None) -> subprocess.Popen:
+    """A producer that sends a shop of OPEN_MINUTES minutes, with faults among its events, as fast as it can."""
+    opened = opened or datetime.now(UTC) - timedelta(minutes=OPENED)
+    return producer(
+        settings,
+        seed=seed,
+        start=opened.isoformat(),
+        events=events,
+        rate=day_rate(events / OPEN_MINUTES / 60, opened, OPEN_MINUTES),
         unpaced=True,
         duplicates=0.02,
         late=0.03,
         malformed=0.01,
     )
-    assert sending.wait() == 0
+
+
+@dataclass(frozen=True)
+class Survived:
+    """Shops that were counted while Spark was killed: how often within a micro-batch, from when on (UTC, naive, a whole
+    minute), and what was found in the end."""
+
+    kills: list[str]
+    since: datetime
+    verdict: Verdict
+    ledger: LedgerView
+
+
+@pytest.fixture(scope="module")
+def survived(pipeline: Stack) -> Survived:
+    settings, checkpoint = pipeline.settings, aggregate.checkpoint(pipeline.settings)
+    opened = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=OPENED)
+    kills: list[str] = []
+
+    def under_way() -> bool:
+        return checkpoint.planned_batch() > checkpoint.committed_batch()
+
+    for number in range(MOST_ROUNDS):
+        sending = shop(settings, SEED + number, EVENTS_A_KILL, opened)
+        wait_for("a micro-batch is under way", under_way, look_every_s=0.02)
+        kill(pipeline, KILLED[len(kills)])
+        if under_way():  # else it was through a moment before
+            kills.append(KILLED[len(kills)])
+        assert sending.wait() == 0
+        if len(kills) == len(KILLED):
+            break
+        pipeline.wait_ready("spark")
     verdict = assert_exact(pipeline)
-    ledger = Ledger.read(pipeline.settings.ledger_path)
-    assert ledger.acknowledged - before > EVENTS
-    assert min(ledger.duplicates, ledger.late, ledger.malformed, ledger.purchases) > EVENTS / 200
+    return Survived(kills, opened.replace(tzinfo=None), verdict, Ledger.read(settings.ledger_path))
+
+
+def test_every_event_counts_once_although_spark_is_killed(survived: Survived) -> None:
+    ledger, verdict = survived.ledger, survived.verdict
+    assert survived.kills == list(KILLED)
+    assert ledger.events >= len(KILLED) * EVENTS_A_KILL
+    assert min(ledger.duplicates, ledger.late, ledger.malformed, ledger.purchases) > EVENTS_A_KILL / 200
     assert verdict.archived == verdict.aggregated == ledger.events
 
 
-def test_raw_events_are_read_back_at_once(pipeline: Stack) -> None:
+def test_raw_events_are_read_back(pipeline: Stack, survived: Survived) -> None:
     settings = pipeline.settings
+    of_shop = "minute >= %s AND minute < %s"
+    range_ = (survived.since, survived.since + timedelta(minutes=OPEN_MINUTES))
     with mysql.connected(settings, "reader", settings.domain) as connection:
-        [(minute,)] = mysql.query(connection, "SELECT MAX(minute) FROM events_by_minute WHERE event_name = 'purchase'")
+        [(minute,)] = mysql.query(
+            connection, f"SELECT MAX(minute) FROM events_by_minute WHERE event_name = 'purchase' AND {of_shop}", range_
+        )
         [(events,)] = mysql.query(connection, "SELECT SUM(events) FROM events_by_minute WHERE minute = %s", (minute,))
         [(session_id, of_session)] = mysql.query(
             connection, "SELECT session_id, events FROM sessions WHERE orders > 0 ORDER BY events DESC LIMIT 1"
         )
-    of_minute = read_back(lambda: raw_events.of_minute(settings, minute.replace(tzinfo=UTC)))
+    of_minute = payloads(raw_events.of_minute(settings, minute.replace(tzinfo=UTC)))
     assert len(of_minute) == events
     assert {event["schema_version"] for event in of_minute} == {1, 2}, "both versions of the contract, side by side"
-    session = read_back(lambda: raw_events.of_session(settings, UUID(bytes=bytes(session_id))))
+    session = payloads(raw_events.of_session(settings, UUID(bytes=bytes(session_id))))
     assert len(session) == of_session
     order = next(event for event in session if event["event_name"] == "purchase")
-    assert order in read_back(lambda: raw_events.of_order(settings, UUID(order["transaction_id"])))
+    assert order in payloads(raw_events.of_order(settings, UUID(order["transaction_id"])))
 
 
-def read_back(read: Callable[[], Iterable[raw_events.Event]]) -> list[dict[str, Any]]:
-    """The events; asserts that they come at once. The best of some times counts: the machine has more to do."""
-    seconds = []
-    for _ in range(READ_BACK_TIMES):
-        started = time.monotonic()
-        events = list(read())
-        seconds.append(time.monotonic() - started)
-    assert min(seconds) < READ_BACK_S, seconds
+def payloads(events: Iterable[raw_events.Event]) -> list[dict[str, Any]]:
     return [json.loads(event.payload) for event in events]
-
-
-def test_exact_although_spark_is_killed(pipeline: Stack) -> None:
-    moments = random.Random(SEED)
-    for number in range(KILLS):
-        sending = producer(
-            pipeline.settings,
-            seed=SEED + 1 + number,
-            start=minutes_ago(20),
-            events=EVENTS // KILLS,
-            unpaced=True,
-            duplicates=0.02,
-            malformed=0.01,
-        )
-        time.sleep(moments.uniform(0.5, 8.0))  # a random moment, of Spark's start or of its work
-        kill(pipeline, moments.choice(["all", "driver", "jvm"]))
-        assert sending.wait() == 0
-    assert_exact(pipeline)
 
 
 def kill(stack: Stack, what: str) -> None:
@@ -120,7 +138,8 @@ def test_exact_while_payments_of_one_country_fail(pipeline: Stack) -> None:
     begun = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=100)  # long before all other events
     incident = Incident("US", begun + timedelta(minutes=2), begun + timedelta(minutes=8))
     save(path_of(settings), incident)
-    sending = producer(settings, seed=SEED, start=begun.isoformat(), events=36_000, rate=60, unpaced=True)
+    rate = day_rate(60, begun, 10)
+    sending = producer(settings, seed=SEED, start=begun.isoformat(), events=36_000, rate=rate, unpaced=True)
     assert sending.wait() == 0
     path_of(settings).unlink()
     assert_exact(pipeline)
@@ -135,9 +154,9 @@ def test_exact_while_payments_of_one_country_fail(pipeline: Stack) -> None:
     assert share_failed[0] < 0.3
 
 
-def test_a_range_is_recomputed_while_the_stream_goes_on(pipeline: Stack) -> None:
+def test_a_range_is_recomputed_while_the_stream_goes_on(pipeline: Stack, survived: Survived) -> None:
     settings = pipeline.settings
-    since, until = (minute.replace(second=0, microsecond=0) for minute in minutes_since(20, 3))
+    since, until = survived.since, survived.since + timedelta(minutes=OPEN_MINUTES)
     with mysql.connected(settings, "root", settings.domain) as connection, mysql.transaction(connection) as cursor:
         for statement in (
             "UPDATE sales_by_minute SET revenue_cents = revenue_cents + 1 WHERE minute BETWEEN %s AND %s",
@@ -150,18 +169,13 @@ def test_a_range_is_recomputed_while_the_stream_goes_on(pipeline: Stack) -> None
         ):
             cursor.execute(statement, (since + timedelta(minutes=1), until - timedelta(minutes=1)))
             assert cursor.rowcount > 0, statement
-    sending = producer(settings, seed=SEED + 3, start=minutes_ago(15), events=EVENTS // 5, unpaced=True, late=0.03)
+    sending = shop(settings, SEED + MOST_ROUNDS, EVENTS_A_KILL)
     told = [f"{moment.isoformat()}Z" for moment in (since, until)]
     rebuilt = spark_jobs(settings, "rebuild", "--since", told[0], "--until", told[1])
     assert rebuilt.returncode == 0, rebuilt.stdout[-3000:]
     assert pipeline.state("spark") == "RUNNING"
     assert sending.wait() == 0
     assert_exact(pipeline)  # row by row it is compared below
-
-
-def minutes_since(*minutes: float) -> Iterator[datetime]:
-    """So many minutes ago, UTC, naive."""
-    return (datetime.now(UTC).replace(tzinfo=None) - timedelta(minutes=ago) for ago in minutes)
 
 
 def test_the_aggregates_are_what_a_recomputation_gives(pipeline: Stack) -> None:
@@ -201,7 +215,6 @@ def test_rebuild_recomputes_mysql_and_goes_on(pipeline: Stack) -> None:
     assert spark_jobs(settings).returncode == 78
     rebuilt = spark_jobs(settings, "rebuild")
     assert rebuilt.returncode == 0, rebuilt.stdout[-3000:]
-    sending = producer(settings, seed=SEED + 2, start=minutes_ago(5), events=5000, unpaced=True, duplicates=0.05)
-    assert sending.wait() == 0
+    assert shop(settings, SEED + MOST_ROUNDS + 1, 5000).wait() == 0
     pipeline.start("spark")
     assert_exact(pipeline)

@@ -5,18 +5,44 @@ from __future__ import annotations
 import pytest
 from cassandra import Unauthorized
 from cassandra.cluster import NoHostAvailable
+from kafka import KafkaAdminClient
 from mysql.connector import connect
 from mysql.connector.errors import ProgrammingError
 
 from local.stack import Stack
+from settings import Settings
 from stores import cassandra, kafka, mysql
 
 pytestmark = pytest.mark.integration
 
 
+def schema(settings: Settings) -> dict[str, object]:
+    """All that the set-up makes, as the stores describe it."""
+    found: dict[str, object] = {}
+    with mysql.connected(settings, "root", settings.domain) as connection:
+        databases = mysql.query(connection, "SHOW DATABASES")
+        for (table,) in mysql.query(connection, "SHOW TABLES"):
+            found[f"MySQL: {table}"] = mysql.query(connection, f"SHOW CREATE TABLE {table}")
+        for user in mysql.GRANTS:
+            found[f"MySQL: {user}"] = sorted(mysql.query(connection, f"SHOW GRANTS FOR {user}"))
+    with cassandra.connected(settings, "admin") as session:
+        for role in cassandra.GRANTS:
+            found[f"Cassandra: {role}"] = sorted(map(tuple, session.execute(f"LIST ALL PERMISSIONS OF {role}")))
+        found |= {f"Cassandra: {name}": table for name, table in cassandra.tables(session, settings.domain).items()}
+    admin = KafkaAdminClient(bootstrap_servers=settings.kafka)
+    found["Kafka"] = admin.describe_topics()
+    admin.close()
+    return found | {"MySQL": databases}
+
+
 def test_the_set_up_changes_nothing_the_second_time(stack: Stack) -> None:
+    before = schema(stack.settings)
+    assert len(before) > 20
+    said: list[str] = []
     for store in (mysql, cassandra, kafka):
-        store.set_up(stack.settings)
+        store.set_up(stack.settings, said.append)
+    assert schema(stack.settings) == before
+    assert not [line for line in said if "ALTER" in line or "made" in line]
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 
 import pytest
@@ -11,12 +10,13 @@ import pytest
 from settings import Settings
 from spark_jobs.heartbeat import FRESH_SECONDS, LONGEST_BATCH_SECONDS, heartbeat, missing
 
+NOW = 1_773_500_000.0  # seconds since the epoch
+
 
 def touch(path: Path, age_seconds: float = 0) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch()
-    then = time.time() - age_seconds
-    os.utime(path, (then, then))
+    os.utime(path, (NOW - age_seconds, NOW - age_seconds))
 
 
 @pytest.fixture
@@ -37,25 +37,25 @@ def log(settings: Settings, name: str) -> Path:
 
 
 def test_a_job_that_has_nothing_to_do_works(settings: Settings) -> None:
-    assert missing(settings) is None
+    assert missing(settings, NOW) is None
 
 
 def test_without_a_heartbeat_it_does_not_work(settings: Settings) -> None:
-    touch(heartbeat(settings), age_seconds=FRESH_SECONDS + 5)
-    assert "do not run" in missing(settings)
+    touch(heartbeat(settings), age_seconds=FRESH_SECONDS + 1)
+    assert "do not run" in missing(settings, NOW)
     heartbeat(settings).unlink()
-    assert "do not run" in missing(settings)
+    assert "do not run" in missing(settings, NOW)
 
 
 def test_a_micro_batch_may_take_its_time_but_not_for_ever(settings: Settings) -> None:
-    touch(log(settings, "offsets") / "11", age_seconds=LONGEST_BATCH_SECONDS - 5)
-    assert missing(settings) is None
-    touch(log(settings, "offsets") / "11", age_seconds=LONGEST_BATCH_SECONDS + 5)
-    assert "archive began micro-batch 11" in missing(settings)
+    touch(log(settings, "offsets") / "11", age_seconds=LONGEST_BATCH_SECONDS)
+    assert missing(settings, NOW) is None
+    touch(log(settings, "offsets") / "11", age_seconds=LONGEST_BATCH_SECONDS + 1)
+    assert "archive began micro-batch 11" in missing(settings, NOW)
 
 
 def test_before_the_first_commit_it_has_not_proved_anything(settings: Settings) -> None:
     for entry in log(settings, "commits").iterdir():
         entry.unlink()
     touch(log(settings, "offsets") / "10")
-    assert "nothing yet" in missing(settings)
+    assert "nothing yet" in missing(settings, NOW)

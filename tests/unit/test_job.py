@@ -23,6 +23,18 @@ class Query:
         return self._error
 
 
+class Looks(threading.Event):
+    """Says that the job is to stop once it has looked so many times, and lets no time pass."""
+
+    def __init__(self, left: int) -> None:
+        super().__init__()
+        self.left = left
+
+    def wait(self, timeout: float | None = None) -> bool:  # noqa: ARG002 - nobody waits
+        self.left -= 1
+        return self.left < 0
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -41,18 +53,20 @@ def test_the_job_ends_refused_when_every_query_is(tmp_path) -> None:
         watch(queries, threading.Event(), tmp_path / "alive")
 
 
-def test_a_refused_query_stops_alone(tmp_path) -> None:
-    stopping = threading.Event()
-    threading.Timer(1.2, stopping.set).start()
-    watch({"archive": Query(active=True), "aggregate": Query(RuntimeError(FAIL))}, stopping, tmp_path / "alive")
-    assert stopping.is_set()
+def test_a_refused_query_stops_alone(tmp_path, caplog) -> None:
+    queries = {"archive": Query(active=True), "aggregate": Query(RuntimeError(FAIL))}
+    watch(queries, Looks(3), tmp_path / "alive")
+    assert [record.getMessage() for record in caplog.records] == [
+        "aggregate is stopped: partition 1, offset 7: the rule"
+    ]
     assert not (tmp_path / "alive").exists()
 
 
 def test_the_heart_beats_while_both_run(tmp_path) -> None:
-    stopping = threading.Event()
-    threading.Timer(1.2, stopping.set).start()
-    watch({"archive": Query(active=True), "aggregate": Query(active=True)}, stopping, tmp_path / "alive")
+    queries = {"archive": Query(active=True), "aggregate": Query(active=True)}
+    watch(queries, Looks(0), tmp_path / "alive")
+    assert not (tmp_path / "alive").exists()
+    watch(queries, Looks(1), tmp_path / "alive")
     assert (tmp_path / "alive").exists()
 
 

@@ -84,8 +84,14 @@ def test_a_damaged_event_gets_a_verdict(data: st.DataObject) -> None:
     event = bytearray(encoded(good_event()))
     for _ in range(data.draw(st.integers(1, 8))):
         event[data.draw(st.integers(0, len(event) - 1))] = data.draw(st.integers(0, 255))
-    verdict = JUDGE.judge([bytes(event)], appended(1))
-    assert verdict.height == 1
+    [verdict] = JUDGE.judge([bytes(event)], appended(1)).to_dicts()
+    values = [verdict[field.name] for field in CONTRACT.fields]
+    required = [verdict[field.name] for field in CONTRACT.fields if field.required]
+    if verdict["reject"] is None:
+        assert None not in required
+    else:
+        assert verdict["reject_detail"]
+        assert values == [None] * len(values)
 
 
 def with_expectation(sql: str, action: str) -> Judge:

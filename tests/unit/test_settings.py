@@ -7,14 +7,7 @@ from pathlib import Path
 
 import pytest
 
-import settings as settings_module
 from settings import ROOT, SECRETS, SettingError, Settings, as_environment, generate_secrets, load, read_env_file
-
-
-@pytest.fixture(autouse=True)
-def no_env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The developer's own .env is no part of these tests."""
-    monkeypatch.setattr(settings_module, "ROOT", tmp_path)
 
 
 def test_the_example_lists_every_setting_with_its_default() -> None:

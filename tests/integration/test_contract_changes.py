@@ -1,7 +1,9 @@
-"""Dead letters that are good after the contract was mended count, exactly once, wherever the replay is killed."""
+"""Another contract than before: dead letters that are good by a mended one count, exactly once, wherever the replay is
+killed; a record that violates a strict one stops the job, and nothing is lost."""
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from local.runtime import chosen
+from local.services import REFUSED
 from local.stack import Stack
 from local.throwaway import throwaway_stack
 from producer.faults import Record
@@ -24,7 +27,7 @@ from stores import cassandra, mysql
 from tests.integration.pipeline import assert_exact, environment
 from tests.unit.events import encoded, good_event
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.long]
 
 COPIED = ("audit", "contracts", "producer", "spark_jobs", "stores", "settings.py")
 ORDER = {"event_name": "purchase", "transaction_id": "0b3f4e6a-0000-4000-8000-000000000009"}
@@ -52,19 +55,37 @@ def alone() -> Iterator[Stack]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def mended(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkout whose contract takes a version more."""
-    folder = tmp_path_factory.mktemp("mended")
+VERSIONS = "{minimum: 1, maximum: 2}"
+RULES = "    quality:\n"
+STRICT = """\
+      - {name: not_from_andorra, type: custom, engine: tillstream, implementation: "country <> 'AD'",
+         customProperties: [{property: action, value: fail}], description: Nobody is}
+"""
+
+
+def checkout(folder: Path, text: str, in_its_place: str) -> Path:
+    """A checkout in which a part of the contract's text is another."""
     for name in COPIED:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, folder / name)
     (folder / ".local").symlink_to(ROOT / ".local")
     contract = folder / "contracts" / "ecommerce.yaml"
-    text = contract.read_text()
-    assert "{minimum: 1, maximum: 2}" in text
-    contract.write_text(text.replace("{minimum: 1, maximum: 2}", "{minimum: 1, maximum: 3}"))
+    before = contract.read_text()
+    assert before.count(text) == 1
+    contract.write_text(before.replace(text, in_its_place))
     return folder
+
+
+@pytest.fixture(scope="module")
+def mended(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its contract takes a version more."""
+    return checkout(tmp_path_factory.mktemp("mended"), VERSIONS, VERSIONS.replace("2", "3"))
+
+
+@pytest.fixture(scope="module")
+def strict(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its contract has a rule that stops the queries."""
+    return checkout(tmp_path_factory.mktemp("strict"), RULES, RULES + STRICT)
 
 
 def run(stack: Stack, folder: Path, *words: str) -> subprocess.CompletedProcess:
@@ -157,3 +178,16 @@ def test_where_the_stores_differ_it_is_refused(alone: Stack) -> None:
                 with pytest.raises(ReplayRefused, match="run 'make rebuild', then 'make replay'"):
                     check(settings)
     check(settings)
+
+
+def test_a_record_that_violates_a_rule_of_fail_stops_the_job_and_is_named(alone: Stack, strict: Path) -> None:
+    at = datetime.now(UTC)
+    at_ms = int(at.timestamp() * 1000)
+    with Ledger(alone.settings.ledger_path) as ledger, Publisher(alone.settings, ledger) as publisher:
+        publisher.publish([Record(at_ms, None, numbered(at, 200, 2, country="AD"), "event", "view_item", at_ms, 0, 0)])
+    stopped = run(alone, strict, "-m", "spark_jobs")
+    assert stopped.returncode == REFUSED, stopped.stdout[-3000:]
+    for query in ("Archive", "Aggregate"):
+        assert re.search(rf"{query} is stopped: .*offset \d+.*not_from_andorra", stopped.stdout), stopped.stdout[-3000:]
+    alone.start("spark")  # by this checkout's contract it is an event as all others
+    assert_exact(alone)

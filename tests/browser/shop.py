@@ -1,0 +1,89 @@
+"""A small seeded shop that is sent into a stack and comes to rest, and what the tables say of it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from producer.load_curve import day_rate
+from settings import Settings
+from stores import mysql
+from tests.integration import pipeline
+
+SEED = 20_260_314
+BEGAN = timedelta(minutes=75)
+"""Ago: long enough for carts to be abandoned by now, and within the contract's bound for late events."""
+OPEN_MINUTES = 20
+EVENTS_PER_SECOND = 50.0
+AFTERWARDS = timedelta(minutes=32)
+"""For so long the range goes on after the shop's last minute: its number of events is a mean, and a cart that was left
+is an abandoned one after half an hour."""
+WRITTEN_DOWN = timedelta(seconds=20)
+"""After it has happened: what the queries say of their progress is written down some seconds later."""
+
+
+class Minutes:
+    """A range of minutes in which nothing moves any more; as text it is what the dashboards' filter by time takes.
+
+    `since` and `until` are UTC, naive, whole minutes.
+    """
+
+    def __init__(self, settings: Settings, since: datetime, until: datetime) -> None:
+        self.settings, self.since, self.until = settings, since, until
+
+    def __str__(self) -> str:
+        return f"{self.since.isoformat()} : {self.until.isoformat()}"
+
+    def select(self, query: str, **values: object) -> list[dict]:
+        """The rows of a SELECT that may use %(since)s and %(until)s, and %(earlier)s: the range before began then."""
+        range_ = {"earlier": self.since - (self.until - self.since), "since": self.since, "until": self.until}
+        with (
+            mysql.connected(self.settings, "reader", self.settings.domain) as connection,
+            connection.cursor(dictionary=True) as cursor,
+        ):
+            cursor.execute(query, {**range_, **values})
+            return cursor.fetchall()
+
+    def row(self, query: str, **values: object) -> dict[str, float]:
+        """The only row of a SELECT of figures; raises AssertionError where one of them is of nothing, so NULL."""
+        [row] = self.select(query, **values)
+        assert None not in row.values(), f"nothing to compare: {row}"
+        return {name: float(figure) for name, figure in row.items()}
+
+    def figure(self, query: str, **values: object) -> float:
+        """The only figure of a SELECT."""
+        [figure] = self.row(query, **values).values()
+        return figure
+
+
+def opened(settings: Settings) -> Minutes:
+    """Sends the shop's events, with faults among them, into a stack whose producer rests, waits until all of them have
+    been counted, exactly, and returns the minutes in which the shop was open."""
+    since = datetime.now(UTC).replace(second=0, microsecond=0) - BEGAN
+    sending = pipeline.producer(
+        settings,
+        seed=SEED,
+        start=since.isoformat(),
+        events=int(60 * OPEN_MINUTES * EVENTS_PER_SECOND),
+        rate=day_rate(EVENTS_PER_SECOND, since, OPEN_MINUTES),
+        unpaced=True,
+        duplicates=0.02,
+        late=0.03,
+        malformed=0.01,
+    )
+    assert sending.wait() == 0
+    rested(settings)
+    since = since.replace(tzinfo=None)
+    return Minutes(settings, since, since + timedelta(minutes=OPEN_MINUTES) + AFTERWARDS)
+
+
+def rested(settings: Settings) -> None:
+    """Waits until the pipeline has passed everything that was sent; asserts that it is exact."""
+    verdict = pipeline.verify(settings, pipeline.CATCH_UP_S)
+    assert verdict.exact, verdict.differences
+
+
+def worked(settings: Settings) -> Minutes:
+    """The minutes of the last hour in which the pipeline of a stack at rest was at work, but for those of which it may
+    still write something down."""
+    until = (datetime.now(UTC) - WRITTEN_DOWN).replace(second=0, microsecond=0, tzinfo=None)
+    return Minutes(settings, until - timedelta(hours=1), until)
