@@ -39,6 +39,11 @@ def state(container: dict[str, str]) -> str:
     return {"healthy": "RUNNING", "": "RUNNING"}.get(container["Health"], container["Health"].upper())
 
 
+def project(settings: Settings) -> str:
+    """The name of the Compose project of a state folder that is not the default one."""
+    return f"tillstream-{hashlib.sha256(str(settings.path()).encode()).hexdigest()[:12]}"
+
+
 class ComposeStack:
     """The containers of one `Settings`: a Compose project, `tillstream` for the default state folder."""
 
@@ -49,8 +54,7 @@ class ComposeStack:
         changed = {name: text for name, text in as_environment(settings).items() if given[name] != text}
         self.environment = {**os.environ, **changed}
         if settings.path() != Settings().path():
-            name = hashlib.sha256(str(settings.path()).encode()).hexdigest()[:12]
-            self.environment["COMPOSE_PROJECT_NAME"] = f"tillstream-{name}"
+            self.environment["COMPOSE_PROJECT_NAME"] = project(settings)
         if settings.spark_master != "local":
             self.environment["COMPOSE_PROFILES"] = "cluster"
 

@@ -1,34 +1,42 @@
-"""A stack for tests whose servers are containers: the images that users run, where a Docker engine answers."""
+"""A stack for tests whose servers are containers: the images that users run, where a Docker engine answers.
+
+testcontainers runs them from the project's own docker-compose.yml, so that each container is defined once.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import subprocess
 import time
 
-from local import readiness
-from local.compose import ComposeStack
-from local.services import SERVERS
-from local.stack import POLL_SECONDS, Stack
-from local.steps import StepError
-from settings import ROOT, Settings
+from testcontainers.compose import DockerCompose
 
-FILES = ("docker-compose.yml", "local/published-servers.yml")
+from local import readiness
+from local.compose import project
+from local.services import SERVERS
+from local.stack import LOG_LINES, POLL_SECONDS, Stack
+from local.steps import StepError
+from settings import ROOT, Settings, as_environment
+
+FILES = ["docker-compose.yml", "local/published-servers.yml"]
 
 
 class StackOnContainers(Stack):
     """Kafka, Cassandra and MySQL as containers, published on the settings' ports; the rest as processes."""
 
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(settings)
-        self.containers = ComposeStack(settings)
-        self.containers.environment |= {
-            "COMPOSE_FILE": ":".join(str(ROOT / file) for file in FILES),
-            "STATE_DIR": str(settings.path()),
-        }
+    def _compose(self, *servers: str) -> DockerCompose:
+        """These servers; without names the whole project."""
+        variables = self.settings.path("run", "compose.env")
+        variables.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        values = {**as_environment(self.settings), "STATE_DIR": self.settings.path()}
+        values["COMPOSE_PROJECT_NAME"] = project(self.settings)
+        variables.write_text("".join(f"{name}={value}\n" for name, value in values.items()))
+        return DockerCompose(ROOT, FILES, env_file=str(variables), services=list(servers))
 
     def start(self, *names: str, settings: Settings | None = None, wait: bool = True) -> None:
         """As Stack.start; servers always run with the stack's own settings."""
         if servers := [name for name in names if name in SERVERS]:
-            self.containers.start(*servers)
+            self._compose(*servers).start()
         if processes := [name for name in names if name not in SERVERS]:
             super().start(*processes, settings=settings, wait=wait)
 
@@ -45,22 +53,23 @@ class StackOnContainers(Stack):
 
     def stop(self, *names: str) -> None:
         if servers := [name for name in names if name in SERVERS]:
-            self.containers.stop(*servers)
+            self._compose(*servers).stop(down=False)
         super().stop(*(name for name in names if name not in SERVERS))
 
     def kill(self, name: str) -> None:
-        if name in SERVERS:
-            self.containers.kill(name)
-        else:
+        if name not in SERVERS:
             super().kill(name)
+            return
+        # From within: what is killed by the engine's own command is not started again.
+        with contextlib.suppress(subprocess.CalledProcessError):  # the shell dies, too
+            self._compose().exec_in_container(["bash", "-c", "kill -KILL -1"], name)
 
-    def log_tail(self, name: str, lines: int = 25) -> str:
-        return self.containers.log_tail(name, lines) if name in SERVERS else super().log_tail(name, lines)
-
-    def down(self) -> None:
-        super().down()
-        self.containers.down()
+    def log_tail(self, name: str, lines: int = LOG_LINES) -> str:
+        if name not in SERVERS:
+            return super().log_tail(name, lines)
+        out, _ = self._compose().get_logs(name)
+        return "\n".join(out.splitlines()[-lines:])
 
     def destroy(self) -> None:
-        self.containers.remove()
+        self._compose().stop()
         super().destroy()

@@ -9,9 +9,9 @@ import os
 import secrets
 import signal
 import sys
-import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from threading import Event as Flag
+from time import gmtime
 from typing import NoReturn
 
 from kafka.errors import KafkaError
@@ -57,6 +57,10 @@ def moment(text: str) -> datetime:
     return value.astimezone(UTC)
 
 
+def daytime(text: str) -> time:
+    return datetime.strptime(text, "%H:%M").time()  # noqa: DTZ007 - a time of day, in UTC
+
+
 def natural(text: str) -> int:
     value = int(text)
     if value < 1:
@@ -73,6 +77,12 @@ def parse(arguments: list[str] | None = None) -> tuple[argparse.Namespace, stack
     parser.add_argument("--events", type=natural, metavar="N", help="stop after N distinct valid events")
     parser.add_argument("--seed", type=int, metavar="N", help="the same seed, start and rates give the same records")
     parser.add_argument("--start", type=moment, metavar="RFC3339", help="first moment of the simulated clock")
+    parser.add_argument(
+        "--daytime",
+        type=daytime,
+        metavar="HH:MM",
+        help="the shop's time of day at the start (default: its own)",
+    )
     parser.add_argument("--unpaced", action="store_true", help="send as fast as possible, whatever the simulated clock")
     options = parser.parse_args(arguments)
     given = {f"PRODUCER_{name.upper()}": getattr(options, name) for name in SETTINGS}
@@ -91,7 +101,7 @@ def run(options: argparse.Namespace, settings: stack.Settings, stop: Flag) -> No
         while not stop.is_set():
             seed = secrets.randbits(32) if options.seed is None else options.seed
             start = options.start or datetime.now(UTC) - backfill
-            simulation = Simulation(seed, start, settings.producer_rate, rates)
+            simulation = Simulation(seed, start, settings.producer_rate, rates, options.daytime)
             log.info("simulating %s", simulation.identity)
             ledger.begin(simulation.identity)
             records = simulate(simulation, options.events, Watch(path_of(settings)).refuses)
@@ -135,7 +145,7 @@ def _exit_at_once(code: int) -> NoReturn:
 
 def main() -> int:
     gc.set_threshold(*GARBAGE_COLLECTED_AFTER)
-    logging.Formatter.converter = time.gmtime
+    logging.Formatter.converter = gmtime
     logging.basicConfig(
         format="%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s",
         datefmt="%Y-%m-%dT%H:%M:%S",

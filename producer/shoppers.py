@@ -126,6 +126,15 @@ KNOWN_SHOPPERS = 4_000
 _KNOWN_WEIGHTS = list(accumulate(1 / (rank + 20) for rank in range(KNOWN_SHOPPERS)))
 
 
+class Dice(random.Random):
+    """Random numbers of a shop. Its ids are drawn apart from what happens: from another text, the same happens with
+    other ids."""
+
+    def __init__(self, course: str, ids: str) -> None:
+        super().__init__(course)
+        self.ids = random.Random(ids)  # noqa: S311 - nothing here is a secret
+
+
 def new_uuid(rng: random.Random) -> str:
     """A random UUID (version 4) in its text form."""
     bits = rng.getrandbits(128) & ~0xF000_C000_0000_0000_0000 | 0x4000_8000_0000_0000_0000
@@ -147,10 +156,10 @@ def _equipment(rng: random.Random) -> dict[str, str]:
     return {"device": device, "os": system, "browser": BROWSERS[system].pick(rng)}
 
 
-def _shopper(rng: random.Random, country: Country) -> tuple[dict[str, Any], bool]:
+def _shopper(rng: Dice, country: Country) -> tuple[dict[str, Any], bool]:
     """The shopper's fields in an event, and whether the shop knows them."""
     if rng.random() >= RETURNING:
-        shopper = {"anonymous_id": new_uuid(rng), **_equipment(rng), "region": rng.choice(country.regions)}
+        shopper = {"anonymous_id": new_uuid(rng.ids), **_equipment(rng), "region": rng.choice(country.regions)}
         return shopper, False
     return _known_shopper(country, bisect(_KNOWN_WEIGHTS, rng.random() * _KNOWN_WEIGHTS[-1])), True
 
@@ -172,13 +181,13 @@ class Visit:
 
     __slots__ = ("_currency", "_mood", "_rng", "_source", "cart", "country", "fields", "key", "page_url", "promoted")
 
-    def __init__(self, rng: random.Random, country: Country) -> None:
+    def __init__(self, rng: Dice, country: Country) -> None:
         self._rng = rng
         self.country = country
         self._currency = CURRENCIES[country.currency]
         self._source: Source = SOURCES.pick(rng)
         shopper, known = _shopper(rng, country)
-        session_id = new_uuid(rng)
+        session_id = new_uuid(rng.ids)
         self.key = session_id.encode()
         self.fields = {
             "schema_version": OLD_VERSION if shopper["device"] == OLD_APP else VERSION,
@@ -252,7 +261,7 @@ class Visit:
             self.cart = [other for other in self.cart if other is not line]
         if not self.cart or rng.random() >= CHECK_OUT * VARIANT_CHECK_OUT[self.fields["variant_id"]]:
             return
-        self.fields.setdefault("user_id", new_uuid(rng))  # whoever is new makes an account at the till
+        self.fields.setdefault("user_id", new_uuid(rng.ids))  # whoever is new makes an account at the till
         yield self._show(8_000, "begin_checkout", f"{URL}/checkout", self.cart)
         if rng.random() >= SHIPPING_GIVEN:
             return
@@ -273,7 +282,7 @@ class Visit:
     def _buy(self, payment_type: str) -> Iterator[Step]:
         rng = self._rng
         bought = self.cart
-        order = {"transaction_id": new_uuid(rng)}
+        order = {"transaction_id": new_uuid(rng.ids)}
         value = sum((line["price"] - line.get("discount", 0)) * line["quantity"] for line in bought)
         shipping = self._currency.price_step * 5
         bill = {"tax": round_half_up(value * self.country.tax_percent, 100), "shipping": shipping}

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from producer.load_curve import day_rate
 from settings import Settings
 from stores import mysql
 from tests.integration import pipeline
 
 SEED = 20_260_314
-BEGAN = timedelta(minutes=75)
-"""Ago: long enough for carts to be abandoned by now, and within the contract's bound for late events."""
+BEGAN_MINUTES_AGO = 75
+"""Long enough for carts to be abandoned by now, and within the contract's bound for late events."""
 OPEN_MINUTES = 20
-EVENTS_PER_SECOND = 50.0
+EVENTS = 60_000
 AFTERWARDS = timedelta(minutes=32)
 """For so long the range goes on after the shop's last minute: its number of events is a mean, and a cart that was left
 is an abandoned one after half an hour."""
@@ -58,21 +57,12 @@ class Minutes:
 def opened(settings: Settings) -> Minutes:
     """Sends the shop's events, with faults among them, into a stack whose producer rests, waits until all of them have
     been counted, exactly, and returns the minutes in which the shop was open."""
-    since = datetime.now(UTC).replace(second=0, microsecond=0) - BEGAN
-    sending = pipeline.producer(
-        settings,
-        seed=SEED,
-        start=since.isoformat(),
-        events=int(60 * OPEN_MINUTES * EVENTS_PER_SECOND),
-        rate=day_rate(EVENTS_PER_SECOND, since, OPEN_MINUTES),
-        unpaced=True,
-        duplicates=0.02,
-        late=0.03,
-        malformed=0.01,
-    )
+    opened = pipeline.minutes_ago(BEGAN_MINUTES_AGO)
+    faults = {"duplicates": 0.02, "late": 0.03, "malformed": 0.01}
+    sending = pipeline.shop(settings, SEED, opened, OPEN_MINUTES, EVENTS, **faults)
     assert sending.wait() == 0
     rested(settings)
-    since = since.replace(tzinfo=None)
+    since = opened.replace(tzinfo=None)
     return Minutes(settings, since, since + timedelta(minutes=OPEN_MINUTES) + AFTERWARDS)
 
 

@@ -12,7 +12,7 @@ from stores import mysql
 from tests.browser.conftest import run
 from tests.waiting import wait_for
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.long]
 
 COMMANDS = re.findall(r"```sh\n(.*?)\n```", (ROOT / "docs" / "tour.md").read_text(), re.DOTALL)
 FEWEST_FAILED = 10

@@ -9,26 +9,41 @@ from datetime import UTC, datetime, timedelta
 
 from audit.verify import Verdict, verify
 from local.stack import Stack
+from producer.load_curve import day_rate
 from settings import ROOT, Settings, as_environment
 
 CATCH_UP_S = 240.0
+FAULTS = ("duplicates", "late", "malformed")
 
 
 def environment(settings: Settings) -> dict[str, str]:
     return {**os.environ, **as_environment(settings)}
 
 
-def producer(settings: Settings, **options: object) -> subprocess.Popen:
-    """Starts a producer with these options; True stands for an option without a value."""
-    words = []
-    for name, value in options.items():
-        words += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
-    return subprocess.Popen([sys.executable, "-m", "producer", *words], cwd=ROOT, env=environment(settings))
+def shop(
+    settings: Settings, seed: int, opened: datetime, minutes: int, events: int, **faults: float
+) -> subprocess.Popen:
+    """Starts a producer that sends a shop with so many events in so many minutes, as fast as it can.
+
+    It is always evening in it: the same happens whenever a test runs, but for `opened`, when it began. `faults` are
+    rates of duplicates, late and malformed.
+    """
+    evening = opened.replace(hour=18, minute=0)
+    options = {
+        "seed": seed,
+        "start": opened.isoformat(),
+        "daytime": f"{evening:%H:%M}",
+        "events": events,
+        "rate": day_rate(events / minutes / 60, evening, minutes),
+    }
+    words = [f"--{name}={value}" for name, value in (options | dict.fromkeys(FAULTS, 0) | faults).items()]
+    command = [sys.executable, "-m", "producer", "--unpaced", *words]
+    return subprocess.Popen(command, cwd=ROOT, env=environment(settings))
 
 
-def minutes_ago(minutes: float) -> str:
-    """A simulated start in the past, as the producer takes it."""
-    return (datetime.now(UTC) - timedelta(minutes=minutes)).isoformat(timespec="seconds").replace("+00:00", "Z")
+def minutes_ago(minutes: float) -> datetime:
+    """The whole minute that was so many minutes ago, UTC."""
+    return datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=minutes)
 
 
 def spark_jobs(settings: Settings, *words: str) -> subprocess.CompletedProcess:

@@ -13,7 +13,7 @@ from local.services import SERVERS
 from local.stack import FOLDERS, Stack
 from local.steps import StepError
 from producer.ledger import Ledger
-from tests.integration.pipeline import assert_exact, minutes_ago, producer, spark_jobs
+from tests.integration.pipeline import assert_exact, minutes_ago, shop, spark_jobs
 
 pytestmark = [pytest.mark.integration, pytest.mark.long]
 
@@ -41,9 +41,7 @@ def kept(running: Stack, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def send(stack: Stack, seed: int) -> None:
-    sending = producer(
-        stack.settings, seed=seed, start=minutes_ago(10), events=3000, unpaced=True, duplicates=0.05, malformed=0.02
-    )
+    sending = shop(stack.settings, seed, minutes_ago(10), 10, 3000, duplicates=0.05, malformed=0.02)
     assert sending.wait() == 0
 
 

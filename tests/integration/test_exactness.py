@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,11 +18,9 @@ from audit.verify import Verdict
 from local.stack import Stack
 from producer.incident import Incident, path_of, save
 from producer.ledger import Ledger, LedgerView
-from producer.load_curve import day_rate
-from settings import Settings
 from spark_jobs import aggregate
 from stores import mysql
-from tests.integration.pipeline import assert_equals_recomputation, assert_exact, producer, spark_jobs
+from tests.integration.pipeline import assert_equals_recomputation, assert_exact, minutes_ago, shop, spark_jobs
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.integration
@@ -31,27 +28,10 @@ pytestmark = pytest.mark.integration
 SEED = 20_260_314
 KILLED = ("all", "driver", "jvm")
 """What of Spark is killed in the middle of a micro-batch, one after the other."""
-EVENTS_A_KILL = 50_000
+EVENTS_A_KILL = 20_000
 MOST_ROUNDS = 4 * len(KILLED)
-OPEN_MINUTES = 10
-"""Of the simulated shops, which open OPENED minutes ago: all of it has happened by now, at any time of the day."""
-OPENED = 25
-
-
-def shop(settings: Settings, seed: int, events: int, opened: datetime | None = None) -> subprocess.Popen:
-    """A producer that sends a shop of OPEN_MINUTES minutes, with faults among its events, as fast as it can."""
-    opened = opened or datetime.now(UTC) - timedelta(minutes=OPENED)
-    return producer(
-        settings,
-        seed=seed,
-        start=opened.isoformat(),
-        events=events,
-        rate=day_rate(events / OPEN_MINUTES / 60, opened, OPEN_MINUTES),
-        unpaced=True,
-        duplicates=0.02,
-        late=0.03,
-        malformed=0.01,
-    )
+OPENED_MINUTES_AGO, OPEN_MINUTES = 25, 10
+FAULTS = {"duplicates": 0.02, "late": 0.03, "malformed": 0.01}
 
 
 @dataclass(frozen=True)
@@ -68,14 +48,14 @@ class Survived:
 @pytest.fixture(scope="module")
 def survived(pipeline: Stack) -> Survived:
     settings, checkpoint = pipeline.settings, aggregate.checkpoint(pipeline.settings)
-    opened = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=OPENED)
+    opened = minutes_ago(OPENED_MINUTES_AGO)
     kills: list[str] = []
 
     def under_way() -> bool:
         return checkpoint.planned_batch() > checkpoint.committed_batch()
 
     for number in range(MOST_ROUNDS):
-        sending = shop(settings, SEED + number, EVENTS_A_KILL, opened)
+        sending = shop(settings, SEED + number, opened, OPEN_MINUTES, EVENTS_A_KILL, **FAULTS)
         wait_for("a micro-batch is under way", under_way, look_every_s=0.02)
         kill(pipeline, KILLED[len(kills)])
         if under_way():  # else it was through a moment before
@@ -135,12 +115,10 @@ def kill(stack: Stack, what: str) -> None:
 
 def test_exact_while_payments_of_one_country_fail(pipeline: Stack) -> None:
     settings = pipeline.settings
-    begun = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=100)  # long before all other events
+    begun = minutes_ago(100)  # long before all other events
     incident = Incident("US", begun + timedelta(minutes=2), begun + timedelta(minutes=8))
     save(path_of(settings), incident)
-    rate = day_rate(60, begun, 10)
-    sending = producer(settings, seed=SEED, start=begun.isoformat(), events=36_000, rate=rate, unpaced=True)
-    assert sending.wait() == 0
+    assert shop(settings, SEED, begun, OPEN_MINUTES, 24_000).wait() == 0
     path_of(settings).unlink()
     assert_exact(pipeline)
     shares = (
@@ -169,7 +147,7 @@ def test_a_range_is_recomputed_while_the_stream_goes_on(pipeline: Stack, survive
         ):
             cursor.execute(statement, (since + timedelta(minutes=1), until - timedelta(minutes=1)))
             assert cursor.rowcount > 0, statement
-    sending = shop(settings, SEED + MOST_ROUNDS, EVENTS_A_KILL)
+    sending = shop(settings, SEED + MOST_ROUNDS, minutes_ago(OPENED_MINUTES_AGO), OPEN_MINUTES, EVENTS_A_KILL, **FAULTS)
     told = [f"{moment.isoformat()}Z" for moment in (since, until)]
     rebuilt = spark_jobs(settings, "rebuild", "--since", told[0], "--until", told[1])
     assert rebuilt.returncode == 0, rebuilt.stdout[-3000:]
@@ -215,6 +193,7 @@ def test_rebuild_recomputes_mysql_and_goes_on(pipeline: Stack) -> None:
     assert spark_jobs(settings).returncode == 78
     rebuilt = spark_jobs(settings, "rebuild")
     assert rebuilt.returncode == 0, rebuilt.stdout[-3000:]
-    assert shop(settings, SEED + MOST_ROUNDS + 1, 5000).wait() == 0
+    more = shop(settings, SEED + MOST_ROUNDS + 1, minutes_ago(OPENED_MINUTES_AGO), OPEN_MINUTES, 5000, **FAULTS)
+    assert more.wait() == 0
     pipeline.start("spark")
     assert_exact(pipeline)

@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import islice, takewhile
 from pathlib import Path
-from random import Random
 
 import pytest
 
@@ -18,6 +17,7 @@ from producer import incident
 from producer.faults import Event, Rates
 from producer.incident import Incident, Watch, from_json, save, to_json
 from producer.payment_outage import through_outage
+from producer.shoppers import Dice
 from producer.simulate import Simulation, happenings, simulate
 from settings import Settings
 
@@ -82,7 +82,7 @@ def test_what_else_happens_stays_byte_for_byte() -> None:
 
 def test_without_an_incident_nothing_changes() -> None:
     def happened() -> Iterator[Event]:
-        return happenings(SHOP, Random(SHOP.identity))
+        return happenings(SHOP, Dice(SHOP.course, SHOP.identity))
 
     over = Incident(OUTAGE.country, START - timedelta(minutes=9), START)
     assert list(islice(through_outage(happened(), over.refuses), 5_000)) == list(islice(happened(), 5_000))

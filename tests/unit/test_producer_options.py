@@ -1,6 +1,6 @@
 """The producer's command line."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 
 import pytest
 
@@ -9,11 +9,12 @@ from producer.__main__ import BAD_SETTING, parse
 
 def test_options_take_the_place_of_settings():
     options, settings = parse(
-        ["--rate", "12.5", "--late", "0", "--start", "2026-11-22T13:00:00+01:00", "--events", "7"]
+        ["--rate", "12.5", "--late", "0", "--start", "2026-11-22T13:00:00+01:00", "--events", "7", "--daytime", "18:30"]
     )
     assert (settings.producer_rate, settings.producer_late) == (12.5, 0)
     assert options.start == datetime(2026, 11, 22, 12, tzinfo=UTC)
     assert options.events == 7
+    assert options.daytime == time(18, 30)
 
 
 def test_settings_are_the_defaults(monkeypatch):
@@ -30,6 +31,7 @@ def test_settings_are_the_defaults(monkeypatch):
         (["--start", "2026-11-22T12:00:00"], "has no time zone"),
         (["--start", "yesterday"], "--start"),
         (["--events", "0"], "not at least 1"),
+        (["--daytime", "25:00"], "--daytime"),
         (["--speed", "1"], "--speed"),
     ],
 )

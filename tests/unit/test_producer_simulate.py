@@ -3,10 +3,9 @@
 import json
 from collections import Counter, defaultdict
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from functools import cache
 from itertools import islice, pairwise
-from random import Random
 
 import pytest
 
@@ -16,7 +15,7 @@ from producer.currency import CURRENCIES, eur_cents
 from producer.faults import Rates, Record
 from producer.load_curve import LOAD, day_rate
 from producer.shop import CATEGORIES, ITEMS
-from producer.shoppers import EVENTS_PER_VISIT, Visit
+from producer.shoppers import EVENTS_PER_VISIT, Dice, Visit
 from producer.simulate import Simulation, simulate
 
 START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -60,6 +59,37 @@ def test_the_same_simulation_gives_the_same_records_byte_for_byte():
 def test_another_simulation_shares_no_event_id(other):
     ids = {json.loads(record.value)["event_id"] for record in simulate(other, 500) if record.kind == "event"}
     assert ids.isdisjoint(event["event_id"] for event in events())
+
+
+def happened(simulation: Simulation) -> list[dict]:
+    """What happens, without ids, and times since the start."""
+    found = []
+    for record in simulate(simulation, 2_000):
+        if record.kind in ("event", "late"):
+            event = json.loads(record.value)
+            ids = {"event_id", "session_id", "transaction_id", "user_id", "anonymous_id", "occurred_at", "sent_at"}
+            known = {name: value for name, value in event.items() if name not in ids}
+            found.append({**known, "at_ms": record.at_ms - simulation.start_ms})
+    return found
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(SHOP, start=START + timedelta(days=3)),
+        replace(SHOP, start=START + timedelta(hours=9, minutes=17, seconds=3), daytime=time(12)),
+    ],
+    ids=["another day", "another time of day"],
+)
+def test_at_one_time_of_day_the_same_happens_under_other_ids(other):
+    assert happened(other) == happened(SHOP)
+    assert other.identity != SHOP.identity
+    first, second = (next(iter(simulate(shop, 1))) for shop in (SHOP, other))
+    assert first.value != second.value
+
+
+def test_at_another_time_of_day_something_else_happens():
+    assert happened(replace(SHOP, daytime=time(4))) != happened(SHOP)
 
 
 def test_more_events_only_lengthen_the_stream():
@@ -183,7 +213,7 @@ def test_a_shop_can_have_a_rate_at_a_time_of_day(minute: int, minutes: int):
 
 
 def test_events_per_visit_is_as_stated():
-    rng = Random(1)
+    rng = Dice("visits", "ids")
     steps = sum(sum(1 for _ in Visit(rng, COUNTRIES[number % len(COUNTRIES)]).steps()) for number in range(20_000))
     assert steps / 20_000 == pytest.approx(EVENTS_PER_VISIT, rel=0.03)
 
