@@ -45,6 +45,7 @@ def environment() -> Iterator[dict[str, str]]:
     environment = {**os.environ, **as_environment(given)}
     run("make clean", environment)  # of a run that was killed
     yield environment
+    run(COMMANDS[-1], environment)
     run("make clean", environment)
     assert not Path(environment["STATE_DIR"]).exists()
 
@@ -59,8 +60,10 @@ class Followed:
 
 @pytest.fixture(scope="package")
 def readme(environment: dict[str, str]) -> Followed:
-    """The README's commands, run one after the other as a reader would; they leave a running stack."""
-    return Followed({command: run(command, environment) for command in COMMANDS}, load(environment))
+    """The README's commands, run one after the other as a reader would; the last of them, `make down`, when all tests
+    are done."""
+    assert COMMANDS[-1] == "make down"
+    return Followed({command: run(command, environment) for command in COMMANDS[:-1]}, load(environment))
 
 
 def run(command: str, environment: dict[str, str]) -> str:

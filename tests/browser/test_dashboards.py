@@ -7,14 +7,13 @@ from collections.abc import Callable
 import pytest
 
 from settings import load
-from tests.browser.dashboard import HEIGHT, Dashboard
+from tests.browser.dashboard import Dashboard
 from tests.browser.figures import wait_until_shown
 from tests.browser.shop import Minutes
 from tests.dashboards import assets
 
 pytestmark = pytest.mark.browser
 
-NARROW = 1024  # pixels
 SLUGS = list(assets.read(load().domain).dashboards)
 IN_RANGE = "FROM {table} WHERE minute >= %(since)s AND minute < %(until)s"
 
@@ -23,11 +22,10 @@ def wait_for_tile(dashboard: Dashboard, name: str, figure: float) -> None:
     wait_until_shown(lambda: {name: dashboard.tile(name)}, {name: figure})
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("slug", SLUGS)
-def test_every_chart_shows_data_of_the_last_hour_on_a_narrow_page(tab: Callable[[str], Dashboard], slug: str) -> None:
-    """As wide as usual, they are looked at by test_filters.py."""
+def test_every_chart_shows_data_of_the_last_hour(tab: Callable[[str], Dashboard], slug: str) -> None:
     dashboard = tab(slug)
-    dashboard.page.set_viewport_size({"width": NARROW, "height": HEIGHT})
     dashboard.open()
     for title in dashboard.tabs[1:]:
         dashboard.choose_tab(title)

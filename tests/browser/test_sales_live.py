@@ -19,7 +19,7 @@ from tests.waiting import wait_for
 pytestmark = pytest.mark.browser
 log = logging.getLogger(__name__)
 
-REFRESHES = 2
+REFRESHES = 1
 ORDERS = "SELECT COALESCE(SUM(orders), 0) FROM sales_by_minute WHERE minute >= %(since)s"
 
 # What the tiles show, from the tables alone. `sales` and `visits` are conditions.

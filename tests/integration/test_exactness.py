@@ -26,7 +26,7 @@ from tests.waiting import wait_for
 pytestmark = pytest.mark.integration
 
 SEED = 20_260_314
-KILLED = ("all", "driver", "jvm")
+KILLED = ("driver", "jvm")
 """What of Spark is killed in the middle of a micro-batch, one after the other."""
 EVENTS_A_KILL = 20_000
 MOST_ROUNDS = 4 * len(KILLED)
@@ -102,12 +102,10 @@ def payloads(events: Iterable[raw_events.Event]) -> list[dict[str, Any]]:
 
 
 def kill(stack: Stack, what: str) -> None:
-    """SIGKILL to the whole job, to Python's driver alone, or to the JVM alone."""
-    if what == "all":
-        stack.kill("spark")
-        return
+    """SIGKILL to Spark's driver in Python alone, or to its JVM alone."""
     driver, *children = stack.processes("spark")
     victims = [driver] if what == "driver" else [child for child in children if child.name() == "java"]
+    assert victims
     for victim in victims:
         victim.send_signal(signal.SIGKILL)
     psutil.wait_procs(victims, timeout=10)
