@@ -29,3 +29,8 @@ def test_every_link_leads_somewhere(document) -> None:
     links = re.findall(r"\]\(([^)#]+)\)", document.read_text())
     missing = [link for link in links if "://" not in link and not (document.parent / link).exists()]
     assert missing == []
+
+
+def test_continuous_integration_runs_the_test_command_of_the_readme() -> None:
+    assert "`make test`" in (ROOT / "README.md").read_text()
+    assert re.search(r"^RUNTIME=native make test$", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
