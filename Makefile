@@ -84,7 +84,8 @@ stage = @printf '\n== %s\n' '$(1)'; TIMEFORMAT='== $(1): %1lR'; time { $(2); }
 # Two files at a time, each worker with servers of its own.
 SIDE_BY_SIDE := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 QUICK := and not long
-LONGEST_FIRST := tests/integration/test_exactness.py tests/integration
+# The longest first; then those that share one Spark; then the rest.
+IN_ORDER := $(patsubst %,tests/integration/test_%.py,exactness bad_input query_progress rebuild) tests/integration
 
 .PHONY: test
 # Servers live for minutes here: Java's second compiler would take more time than it saves.
@@ -93,7 +94,7 @@ test: ## Lint, unit tests, integration and browser tests on real services of the
 	$(call stage,install,$(LOCAL) preflight --for-tests && $(LOCAL) install --all)
 	$(call stage,lint,$(MAKE) lint)
 	$(call stage,unit,$(TEST) -m pytest -q $(SIDE_BY_SIDE) tests/unit)
-	$(call stage,integration,$(TEST) -m pytest -q $(SIDE_BY_SIDE) -m "integration $(QUICK)" $(LONGEST_FIRST))
+	$(call stage,integration,$(TEST) -m pytest -q $(SIDE_BY_SIDE) -m "integration $(QUICK)" $(IN_ORDER))
 	$(call stage,browser,$(TEST) -m pytest -q -m "browser $(QUICK)")
 
 .PHONY: test-all

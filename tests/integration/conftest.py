@@ -13,18 +13,24 @@ from settings import load
 
 
 @pytest.fixture(scope="module")
-def pipeline(stack: Stack) -> Iterator[Stack]:
-    """The session's stack with Spark running."""
+def pipeline(stack: Stack) -> Stack:
+    """The session's stack with Spark running, which is left running for the next file that asks for it."""
     stack.start("spark")
-    yield stack
+    return stack
+
+
+@pytest.fixture(scope="module")
+def servers(stack: Stack) -> Stack:
+    """The session's stack with its servers alone."""
     stack.stop("spark")
+    return stack
 
 
 @pytest.fixture(scope="module")
 def native(request: pytest.FixtureRequest) -> Iterator[Stack]:
-    """The session's stack where its servers are processes, else one of its own."""
+    """The session's servers where they are processes, else some of its own."""
     if chosen(load()) == "native":
-        yield request.getfixturevalue("stack")
+        yield request.getfixturevalue("servers")
     else:
         with throwaway_stack() as running:
             yield running

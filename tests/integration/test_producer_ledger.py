@@ -35,9 +35,9 @@ FEW = ("--unpaced", "--events", "100", "--rate", "20")  # at a low rate there is
 
 
 @pytest.fixture
-def settings(stack: Stack, tmp_path) -> Settings:
+def settings(servers: Stack, tmp_path) -> Settings:
     """The stack's Kafka, with a topic and a ledger of this test's own."""
-    own = replace(stack.settings, domain=f"ledger-{uuid4().hex[:8]}", state_dir=str(tmp_path))
+    own = replace(servers.settings, domain=f"ledger-{uuid4().hex[:8]}", state_dir=str(tmp_path))
     admin = KafkaAdminClient(bootstrap_servers=own.kafka)
     configuration = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(4 * 1024 * 1024)}
     admin.create_topics([NewTopic(own.events_topic, PARTITIONS, 1, topic_configs=configuration)])
