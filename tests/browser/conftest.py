@@ -19,7 +19,8 @@ from local.throwaway import FOLDER, PORTS
 from settings import ROOT, Settings, as_environment, load
 from tests.browser import chromium
 from tests.browser.dashboard import Dashboard, browser
-from tests.browser.shop import Minutes, opened, rested, worked
+from tests.browser.shop import Minutes, opened, worked
+from tests.integration.pipeline import assert_exact
 
 COMMANDS = [
     line
@@ -85,8 +86,9 @@ def run(command: str, environment: dict[str, str]) -> str:
 def shop(readme: Followed) -> Minutes:
     """A seeded shop on the stack that the README's commands leave. The stack's own producer has ended, and everything
     is counted: no figure moves, but those that go by the clock."""
-    Stack(readme.settings).stop("producer")
-    return opened(readme.settings)
+    stack = Stack(readme.settings)
+    stack.stop("producer")
+    return opened(stack)
 
 
 @pytest.fixture(scope="package")
@@ -108,7 +110,7 @@ def live(settings: Settings) -> Iterator[Stack]:
     stack.start("producer")
     yield stack
     stack.stop("producer")
-    rested(settings)
+    assert_exact(stack)
 
 
 @pytest.fixture(scope="package")

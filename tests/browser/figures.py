@@ -50,7 +50,7 @@ def wait_until_shown(texts: Callable[[], Mapping[str, str | None]], figures: Map
         written = texts()
         for name in {**written, **figures}:
             text, figure = written.get(name), figures.get(name)
-            if not text or figure is None or not read(text).means(figure):
+            if not text or figure is None or not WRITTEN.search(text) or not read(text).means(figure):
                 off[name] = (text, figure)
         return not off
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from local.stack import Stack
 from settings import Settings
 from stores import mysql
 from tests.integration import pipeline
@@ -54,22 +55,15 @@ class Minutes:
         return figure
 
 
-def opened(settings: Settings) -> Minutes:
+def opened(stack: Stack) -> Minutes:
     """Sends the shop's events, with faults among them, into a stack whose producer rests, waits until all of them have
     been counted, exactly, and returns the minutes in which the shop was open."""
     opened = pipeline.minutes_ago(BEGAN_MINUTES_AGO)
-    faults = {"duplicates": 0.02, "late": 0.03, "malformed": 0.01}
-    sending = pipeline.shop(settings, SEED, opened, OPEN_MINUTES, EVENTS, **faults)
+    sending = pipeline.shop(stack.settings, SEED, opened, OPEN_MINUTES, EVENTS, **pipeline.FAULTS)
     assert sending.wait() == 0
-    rested(settings)
+    pipeline.assert_exact(stack)
     since = opened.replace(tzinfo=None)
-    return Minutes(settings, since, since + timedelta(minutes=OPEN_MINUTES) + AFTERWARDS)
-
-
-def rested(settings: Settings) -> None:
-    """Waits until the pipeline has passed everything that was sent; asserts that it is exact."""
-    verdict = pipeline.verify(settings, pipeline.CATCH_UP_S)
-    assert verdict.exact, verdict.differences
+    return Minutes(stack.settings, since, since + timedelta(minutes=OPEN_MINUTES) + AFTERWARDS)
 
 
 def worked(settings: Settings) -> Minutes:

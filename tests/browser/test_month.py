@@ -15,7 +15,7 @@ from settings import Settings, load
 from stores import mysql
 from tests.browser import month
 from tests.browser.dashboard import Dashboard
-from tests.browser.received import ASK_AT_ONCE, Received
+from tests.browser.received import ASK_AT_ONCE
 from tests.dashboards import assets
 
 pytestmark = pytest.mark.month
@@ -44,12 +44,11 @@ def selects(logged_in: BrowserContext, settings: Settings) -> dict[str, list[str
     for slug in FILES.dashboards:
         page = logged_in.new_page()
         dashboard = Dashboard(page, settings, slug)
-        received = Received(page)
         dashboard.open()
         for title in dashboard.tabs[1:]:
             dashboard.choose_tab(title)
         charts = {name for title in dashboard.tabs for name in dashboard.charts_of(title).values()}
-        asked = received.selects()
+        asked = dashboard.received.selects()
         assert set(asked) == charts
         found |= {f"{slug}: {name}": queries for name, queries in asked.items()}
         page.close()
@@ -103,9 +102,8 @@ def test_every_query_uses_an_index_and_is_quick(selects: dict[str, list[str]], s
 def test_the_data_of_a_dashboard_are_there_soon(tab: Callable[[str], Dashboard], slug: str) -> None:
     """All charts ask at once, as on opening it, and none is answered from the cache."""
     dashboard = tab(slug)
-    received = Received(dashboard.page)
     dashboard.open()
-    asked = [(url, headers, fresh(body)) for url, headers, body in received.questions()]
+    asked = [(url, headers, fresh(body)) for url, headers, body in dashboard.received.questions()]
     dashboard.page.goto(f"{dashboard.address}/health")  # the page's own refresh would ask, too
     took_ms = [dashboard.page.evaluate(ASK_AT_ONCE, asked) for _ in range(3)]
     log.info("%s, %d charts: %s", slug, len(asked), ", ".join(f"{ms:.0f} ms" for ms in took_ms))

@@ -13,7 +13,8 @@ from producer.load_curve import day_rate
 from settings import ROOT, Settings, as_environment
 
 CATCH_UP_S = 240.0
-FAULTS = ("duplicates", "late", "malformed")
+FAULTS = {"duplicates": 0.02, "late": 0.03, "malformed": 0.01}
+"""Some of each kind of fault, as rates of the events."""
 
 
 def environment(settings: Settings) -> dict[str, str]:

@@ -20,7 +20,7 @@ from producer.incident import Incident, path_of, save
 from producer.ledger import Ledger, LedgerView
 from spark_jobs import aggregate
 from stores import mysql
-from tests.integration.pipeline import assert_equals_recomputation, assert_exact, minutes_ago, shop, spark_jobs
+from tests.integration.pipeline import FAULTS, assert_equals_recomputation, assert_exact, minutes_ago, shop, spark_jobs
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.integration
@@ -31,12 +31,11 @@ KILLED = ("driver", "jvm")
 EVENTS_A_KILL = 20_000
 MOST_ROUNDS = 4 * len(KILLED)
 OPENED_MINUTES_AGO, OPEN_MINUTES = 25, 10
-FAULTS = {"duplicates": 0.02, "late": 0.03, "malformed": 0.01}
 
 
 @dataclass(frozen=True)
 class Survived:
-    """Shops that were counted while Spark was killed: how often within a micro-batch, from when on (UTC, naive, a whole
+    """Shops that were counted while Spark was killed: what of it in a micro-batch, from when on (UTC, naive, a whole
     minute), and what was found in the end."""
 
     kills: list[str]

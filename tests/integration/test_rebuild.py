@@ -7,13 +7,12 @@ import pytest
 from local.services import REFUSED
 from local.stack import Stack
 from stores import mysql
-from tests.integration.pipeline import assert_exact, minutes_ago, shop, spark_jobs
+from tests.integration.pipeline import FAULTS, assert_exact, minutes_ago, shop, spark_jobs
 
 pytestmark = pytest.mark.integration
 
 SEED = 20_260_315
 EVENTS, OPEN_MINUTES = 10_000, 10
-FAULTS = {"duplicates": 0.02, "late": 0.03, "malformed": 0.01}
 
 
 @pytest.fixture(scope="module")
