@@ -135,7 +135,7 @@ class Stack:
         stamp = self._superset_stamp
         files = [ROOT / part for part in ("superset", "settings.py", "requirements/superset.txt")]
         files += [self.settings.secrets_dir / name for name in SECRETS if "superset" in name or "reader" in name]
-        now = f"{digest(files)} {self.settings}"
+        now = f"{digest(files)} {SERVICES['superset'](self.settings).environment}"
         if stamp.exists() and stamp.read_text() == now:
             logger.info("%-16s unchanged", "superset set-up")
             return

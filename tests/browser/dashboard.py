@@ -6,12 +6,11 @@ Selectors are those of Superset 6.1. Nothing here waits for a fixed time.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import BrowserContext, Locator, Page, Playwright, Route
+from playwright.sync_api import BrowserContext, Locator, Page, Playwright
 
 from settings import Settings
 from tests.browser import chromium
@@ -51,6 +50,21 @@ FOLLOW = """(name) => {
 }"""
 
 
+# Superset's own log of clicks is not sent: while it is, the log-in's redirect may be lost.
+UNTOLD = "navigator.sendBeacon = () => true"
+
+
+# Superset's answers, but of dashboards that do not refresh themselves: their menus stay open. To change them on their
+# way would be simpler, but then Chromium keeps neither files nor compiled code.
+WITHOUT_REFRESH = r"""const ask = window.fetch;
+window.fetch = async (...words) => {
+  const answer = await ask(...words);
+  if (!/\/api\/v1\/dashboard\/[\w-]+$/.test(answer.url)) return answer;
+  const text = (await answer.text()).replace(/(refresh_frequency\\?":\s*)\d+/, '$10');
+  return new Response(text, {status: answer.status, headers: answer.headers});
+}"""
+
+
 # The texts of some columns of the table in a window, row by row; the numbers of its rows are rows of their own.
 CELLS = """(of, columns) => [...of.querySelectorAll('.ag-row')]
   .map(row => columns.map(column => row.querySelector(`[col-id="${column}"]`)?.innerText))
@@ -60,12 +74,6 @@ CELLS = """(of, columns) => [...of.querySelectorAll('.ag-row')]
 # What is written in each chart, by its name.
 TEXTS = """() => Object.fromEntries([...document.querySelectorAll('[data-test-chart-name]')].map(
   chart => [chart.dataset.testChartName, chart.innerText.slice(0, 500)]))"""
-
-
-def without_refresh(route: Route) -> None:
-    """Answers what Superset answers, of a dashboard that does not refresh itself: its menus stay open."""
-    answer = route.fetch()
-    route.fulfill(response=answer, body=re.sub(r'(refresh_frequency\\?":\s*)\d+', r"\g<1>0", answer.text()))
 
 
 class Dashboard:
@@ -98,7 +106,7 @@ class Dashboard:
         """Opens the dashboard, with a time range (`since : until`) in place of the last hour where one is given, and
         waits for `charts`, by default all. Without `refreshes` it stays as it is until something is clicked."""
         if not refreshes:
-            self.page.route(re.compile(r"/api/v1/dashboard/[\w-]+$"), without_refresh)
+            self.page.add_init_script(WITHOUT_REFRESH)
         address = f"{self.address}/superset/dashboard/{self.slug}/"
         if time_range:
             address += (
@@ -224,12 +232,15 @@ class Dashboard:
 @contextmanager
 def browser(playwright: Playwright) -> Iterator[BrowserContext]:
     """A fresh browser, without cookies; raises chromium.NoBrowserError."""
-    program = playwright.chromium.launch(executable_path=chromium.executable(), args=list(chromium.ARGUMENTS))
+    context = playwright.chromium.launch_persistent_context(
+        "",  # a folder of its own; only a browser with one keeps what it has compiled
+        executable_path=chromium.executable(),
+        args=list(chromium.ARGUMENTS),
+        viewport={"width": WIDTH, "height": HEIGHT},
+    )
     try:
-        context = program.new_context(viewport={"width": WIDTH, "height": HEIGHT})
         context.set_default_timeout(DEADLINE_MS)
-        # Superset's own log of clicks: while it is being sent, the log-in's redirect may be lost.
-        context.route("**/superset/log/**", lambda route: route.abort())
+        context.add_init_script(UNTOLD)
         yield context
     finally:
-        program.close()
+        context.close()

@@ -27,3 +27,7 @@ def test_status_has_figures(readme: Followed) -> None:
 def test_raw_events_are_found(readme: Followed) -> None:
     events = next(output for command, output in readme.printed.items() if command.startswith("make events"))
     assert '"event_name"' in events
+
+
+def test_more_events_a_second_are_no_reason_to_set_up_superset_again(readme: Followed) -> None:
+    assert re.search(r"superset set-up +unchanged", readme.printed["make up PRODUCER_RATE=300"])
