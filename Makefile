@@ -93,7 +93,7 @@ test: export JAVA_TOOL_OPTIONS := -XX:TieredStopAtLevel=1
 test: ## Lint, unit tests, integration and browser tests on real services of their own
 	$(call stage,install,$(LOCAL) preflight --for-tests && $(LOCAL) install --all)
 	$(call stage,lint,$(MAKE) lint)
-	$(call stage,unit,$(TEST) -m pytest -q $(SIDE_BY_SIDE) tests/unit)
+	$(call stage,unit,$(TEST) -m pytest -q $(SIDE_BY_SIDE) -m "not month $(QUICK)" tests/unit)
 	$(call stage,integration,$(TEST) -m pytest -q $(SIDE_BY_SIDE) -m "integration $(QUICK)" $(IN_ORDER))
 	$(call stage,browser,$(TEST) -m pytest -q -m "browser $(QUICK)")
 

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from cassandra.concurrent import execute_concurrent_with_args
 
-from contracts import Contract, Dimension
+from contracts import Contract, Dimension, Field
 from settings import Settings
 from stores import cassandra, mysql
 
@@ -124,13 +124,19 @@ def decoded(payload: str) -> dict[str, Any]:
 
 
 def values(fields: Mapping[str, Any], dimension: Dimension) -> list[str]:
-    """What an event has of a dimension: one value, or those of its array's objects, each once.
+    """What an event has of a dimension: one value, or those of its array's objects, each once; where it was left out,
+    because it is no text or too long, what stands for an event without any.
 
     A chart that counts an order once has it under the leading one of its categories; here it is found under each.
     """
     objects = (fields.get(dimension.array) or ()) if dimension.array else (fields,)
-    found = dict.fromkeys(value for one in objects if (value := one.get(dimension.field.name)) is not None)
+    given = (one.get(dimension.field.name) for one in objects)
+    found = dict.fromkeys(value for value in given if isinstance(value, str) and fits(dimension.field, value))
     return list(found) or [dimension.absent or ""]
+
+
+def fits(field: Field, text: str) -> bool:
+    return field.max_length is None or len(text) <= field.max_length
 
 
 def of_minute(settings: Settings, minute: datetime) -> Iterator[Event]:

@@ -27,12 +27,13 @@ def limits(field: Field) -> str:
 
 def row(field: Field, prefix: str = "") -> str:
     required = "yes" if field.required else ""
-    return f"| `{prefix}{field.name}` | {field.type} | {required} | {limits(field)} | {field.description} |"
+    fault = "rejected" if field.critical else "left out"
+    return f"| `{prefix}{field.name}` | {field.type} | {required} | {fault} | {limits(field)} | {field.description} |"
 
 
 def tables(contract: Contract) -> str:
     """The contract's fields and expectations as two Markdown tables."""
-    lines = ["| field | type | required | limits, unit | meaning |", "|---|---|---|---|---|"]
+    lines = ["| field | type | required | with a fault | limits, unit | meaning |", "|---|---|---|---|---|---|"]
     for field in contract.fields:
         lines.append(row(field))
         lines += [row(item, f"{field.name}[].") for item in field.items]

@@ -28,11 +28,17 @@ class ContractError(ValueError):
 
 @dataclass(frozen=True)
 class Field:
-    """A field of an event. `items` are the fields of an array's objects, empty for every other type."""
+    """A field of an event.
+
+    - critical: a value that breaks the limits costs the event; else the field is left out. Required fields are
+      critical, and all are where a contract marks none
+    - items: the fields of an array's objects, empty for every other type
+    """
 
     name: str
     type: str
     required: bool
+    critical: bool
     description: str
     unit: str | None = None
     allowed: tuple[str, ...] = ()
@@ -45,7 +51,8 @@ class Field:
 
 @dataclass(frozen=True)
 class Expectation:
-    """A SQL boolean expression that every event should meet, and what happens to one for which it is FALSE."""
+    """A SQL boolean expression that every event should meet, and what happens to one that does not: with the action
+    keep where it is FALSE, else where it is not TRUE."""
 
     name: str
     sql: str
@@ -98,7 +105,15 @@ def _custom(properties: list[CustomProperty] | None, name: str) -> str | None:
     return None if value is None else str(value)
 
 
-def _field(prop: SchemaProperty, where: str) -> Field:
+def _marked(properties: list[SchemaProperty] | None) -> bool:
+    """Whether a field, or one of an array's objects, is marked as critical."""
+    return any(
+        prop.criticalDataElement is not None or (prop.items and _marked(prop.items.properties))
+        for prop in properties or []
+    )
+
+
+def _field(prop: SchemaProperty, where: str, marked: bool) -> Field:
     options = prop.logicalTypeOptions or {}
     kind = "uuid" if options.get("format") == "uuid" else prop.logicalType
     if prop.name is None or kind not in TYPES:
@@ -109,6 +124,7 @@ def _field(prop: SchemaProperty, where: str) -> Field:
         name=prop.name,
         type=kind,
         required=bool(prop.required),
+        critical=bool(prop.required or prop.criticalDataElement or not marked),
         description=prop.description or "",
         unit=_custom(prop.customProperties, "unit"),
         allowed=tuple(str(v.value) for v in prop.enum or ()),
@@ -116,7 +132,7 @@ def _field(prop: SchemaProperty, where: str) -> Field:
         max_length=options.get("maxItems" if kind == "array" else "maxLength"),
         minimum=options.get("minimum"),
         maximum=options.get("maximum"),
-        items=tuple(_field(p, f"{where}: {prop.name}") for p in (prop.items.properties or []))
+        items=tuple(_field(p, f"{where}: {prop.name}", marked) for p in (prop.items.properties or []))
         if prop.items and kind == "array"
         else (),
     )
@@ -178,7 +194,8 @@ def parse(text: str, where: str) -> Contract:
     names = [e.name for e in expectations]
     if len(set(names)) < len(names):
         raise ContractError(f"{where}: two expectations share a name")
-    fields = tuple(_field(p, where) for p in events.properties or [])
+    marked = _marked(events.properties)
+    fields = tuple(_field(p, where, marked) for p in events.properties or [])
     return Contract(
         domain=document.name or "",
         version=_version(document, where),

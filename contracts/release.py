@@ -1,8 +1,8 @@
 """Versions of a contract: which were released, and whether the one at hand may follow them.
 
 Senders change later than readers do, and the archive holds events of every version: what a version took, the next one
-must take too, and understand alike. So a version may add an optional field, list another value, widen a bound or drop
-a rule. What can't be done so is a field of another name, or another domain.
+must take too, and understand alike. So a version may add an optional field, list another value, widen a bound, drop a
+rule or leave out what it rejected. What can't be done so is a field of another name, or another domain.
 """
 
 from __future__ import annotations
@@ -111,6 +111,8 @@ def _field(old: Field, new: Field, place: str) -> Iterator[str]:
     for what in ("type", "unit", "pattern", "required"):
         if getattr(old, what) != getattr(new, what):
             yield f"{place}: its {what} must stay {getattr(old, what)}, not become {getattr(new, what)}"
+    if new.critical and not old.critical:
+        yield f"{place} must not become critical: events with a fault in it were accepted"
     if missing := set(old.allowed) - set(new.allowed):
         yield f"{place} must still allow {', '.join(sorted(missing))}"
     if new.allowed and not old.allowed:

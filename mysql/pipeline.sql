@@ -123,7 +123,8 @@ CREATE TABLE IF NOT EXISTS reject_samples_by_minute (
   KEY by_minute (minute)
 );
 
--- The contract's expectations, as the running job knows them.
+-- What events are held against, as the running job knows it: the contract's expectations, and as field:<name> that an
+-- optional field fits; one that doesn't is left out of an event that counts.
 CREATE TABLE IF NOT EXISTS expectations (
   expectation  VARCHAR(64) NOT NULL,
   action       VARCHAR(8) NOT NULL COMMENT 'keep: failures are counted; drop: the record is rejected; fail: the query stops',

@@ -110,7 +110,7 @@ FAILURES = weighted(declined=0.5, insufficient_funds=0.25, authentication_failed
 
 PAYMENT_URL = f"{URL}/checkout/payment"
 
-VERSION = 2
+VERSION = 3
 """Of the contract, which the shop's senders follow, but for one."""
 OLD_APP, OLD_VERSION = "tablet", 1
 """The app for this device has not been changed yet, as it always is with one of them."""

@@ -18,9 +18,11 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming import StreamingQuery
 
 import contracts
+from contracts import Expectation
 from settings import Settings
 from spark_jobs import domains
 from spark_jobs.checkpoint import Checkpoint, Offsets, check_kept
+from spark_jobs.lenient import fault, not_critical
 from spark_jobs.merge import Table, combine
 from spark_jobs.pipeline_tables import (
     arrivals,
@@ -32,7 +34,7 @@ from spark_jobs.pipeline_tables import (
 )
 from spark_jobs.seen import SeenIds, by_minute
 from spark_jobs.sinks.mysql import QUERY, Batch, MySQLSink, now
-from spark_jobs.source import JUDGED, judge_slices, offsets_of, records, shortened, trigger
+from spark_jobs.source import JUDGED, judge_slices, offsets_of, records, trigger
 from stores.outage import Outage, patiently
 
 log = logging.getLogger(__name__)
@@ -62,9 +64,19 @@ def read_slices(values: Iterable[bytes]) -> pl.DataFrame:
 
 
 def domain_tables(domain: str) -> tuple[Table, ...]:
-    """The tables made from a domain's events: its own, and how they meet the contract's kept expectations."""
-    kept = [e.name for e in contracts.load(domain).expectations if e.action == "keep"]
+    """The tables made from a domain's events: its own, and how they meet what the contract only counts."""
+    kept = [e.name for e in expectations(domain) if e.action == "keep"]
     return (*domains.tables(domain), *([expectations_by_minute(kept)] if kept else []))
+
+
+def expectations(domain: str) -> tuple[Expectation, ...]:
+    """What events are held against: the contract's expectations, and that no field must be left out."""
+    contract = contracts.load(domain)
+    fits = [
+        Expectation(fault(name), f"{name} fits", "keep", f"{field.description}: fits, or is left out of the event")
+        for name, field in not_critical(contract.fields)
+    ]
+    return (*contract.expectations, *fits)
 
 
 def with_minute(events: pl.DataFrame) -> pl.DataFrame:
@@ -112,12 +124,13 @@ class Aggregate:
                 QUERY, self.first, patiently(lambda: offsets_of(self.settings.events_topic, self.settings), "Kafka")
             )
             self.seen = patiently(self.sink.seen_ids, "MySQL")
-        patiently(lambda: self.sink.note_expectations(self.contract.expectations), "MySQL")
+        patiently(lambda: self.sink.note_expectations(expectations(self.settings.domain)), "MySQL")
 
     def start(self, spark: SparkSession, once: bool = False) -> StreamingQuery:
         """Starts the query, after `open`; `once`: it ends when it has all there is."""
         return (
-            shortened(records(spark, self.settings, self.first))
+            records(spark, self.settings, self.first)
+            .drop("key")
             .writeStream.queryName(QUERY)
             .foreachBatch(self.merge)
             .option("checkpointLocation", self.checkpoint.spark_folder)

@@ -51,6 +51,7 @@ def archive_slices(domain: str, slices: Iterable[pa.RecordBatch]) -> Iterator[pa
         verdict = judged(judge, slice_).with_columns(
             pl.Series("value", slice_.column("value").to_pylist(), dtype=pl.Binary()),
             pl.Series("key", slice_.column("key").to_pylist(), dtype=pl.Binary()),
+            pl.Series("length", slice_.column("length").to_pylist(), dtype=pl.Int64()),
         )
         good = verdict.filter(pl.col("reject").is_null())
         bad = verdict.filter(pl.col("reject").is_not_null())
@@ -70,11 +71,13 @@ def archive_slices(domain: str, slices: Iterable[pa.RecordBatch]) -> Iterator[pa
 
 
 def rejects(topic: str, bad: pl.DataFrame) -> Iterator[dead_letter.Reject]:
-    """Dead letters of rejected records (columns key, value, reject, reject_detail, partition, offset, appended_at)."""
+    """Dead letters of rejected records (columns key, value, length, reject, reject_detail, partition, offset,
+    appended_at)."""
     for row in bad.iter_rows(named=True):
         yield dead_letter.Reject(
             key=row["key"],
             value=row["value"],
+            length=row["length"] or 0,
             reason=row["reject"],
             detail=row["reject_detail"],
             topic=topic,
@@ -121,7 +124,6 @@ class Archive:
         """Starts the query, after `open`; `once`: it ends when it has all there is."""
         return (
             records(spark, self.settings, self.progress.offsets)
-            .select("value", "key", "partition", "offset", "timestamp")
             .writeStream.queryName(QUERY)
             .foreachBatch(self.write)
             .option("checkpointLocation", self.checkpoint.spark_folder)

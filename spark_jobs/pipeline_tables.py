@@ -32,22 +32,25 @@ def rejects_by_minute(records: pl.DataFrame) -> pl.DataFrame:
 
 
 def expectations_by_minute(expectations: Sequence[str]) -> Table:
-    """The table that counts, for each of these expectations, the good events that meet it and that do not."""
+    """The table that counts, for each of these names in the judge's `failed`, the good events without and with it."""
 
     @table(key=("minute", "expectation"), sum=("passed", "failed"))
     def expectations_by_minute(records: pl.DataFrame) -> pl.DataFrame:
-        events = records.filter(pl.col("reject").is_null())
-        failed = {name: pl.col("failed").list.contains(name).cast(pl.Int64) for name in expectations}
-        counted = [
-            events.select(
-                minute_of("occurred_at"),
-                pl.lit(name).alias("expectation"),
-                (1 - fails).alias("passed"),
-                fails.alias("failed"),
-            )
-            for name, fails in failed.items()
-        ]
-        return pl.concat(counted)
+        events = records.filter(pl.col("reject").is_null()).select(minute_of("occurred_at"), "failed")
+        all_of_minute = events.group_by("minute").agg(pl.len().cast(pl.Int64).alias("events"))
+        failed_of_minute = (
+            events.filter(pl.col("failed").list.len() > 0)
+            .explode("failed")
+            .group_by("minute", pl.col("failed").alias("expectation"))
+            .agg(pl.len().cast(pl.Int64).alias("failed"))
+        )
+        names = pl.DataFrame({"expectation": expectations}, schema={"expectation": pl.String})
+        return (
+            all_of_minute.join(names, how="cross")
+            .join(failed_of_minute, on=["minute", "expectation"], how="left")
+            .select("minute", "expectation", pl.col("events") - (failed := pl.col("failed").fill_null(0)), failed)
+            .rename({"events": "passed"})
+        )
 
     return expectations_by_minute
 

@@ -103,7 +103,11 @@ def good_ones(judge: Judge, some: Sequence[Letter]) -> pl.DataFrame:
     """The events of the letters that are good now: Judge.judge's columns, minute, value, partition, offset."""
     places = [address for address, _ in some]
     values = [value for _, value in some]
-    judged = judge.judge(values, pl.Series([address.appended_at for address in places], dtype=TIMESTAMP))
+    judged = judge.judge(
+        values,
+        pl.Series([address.appended_at for address in places], dtype=TIMESTAMP),
+        [address.length for address in places],
+    )
     judged = judged.with_columns(
         pl.Series("value", values, dtype=pl.Binary),
         pl.Series("partition", [address.partition for address in places], dtype=pl.Int64),

@@ -22,11 +22,14 @@ from stores.kafka import outages
 
 
 def records(spark: SparkSession, settings: Settings, start: Offsets) -> DataFrame:
-    """The topic as a stream: value and key (binary), partition (int), offset (long), timestamp (the broker's, UTC).
+    """The topic as a stream: value and key (binary), length of the value (int, bytes), partition (int), offset (long),
+    timestamp (the broker's, UTC).
 
-    `start` counts where the checkpoint is new. Records that Kafka deleted before they were read stop the query.
+    Values and keys are cut at the length that the judge accepts, before they reach a worker: a few kilobytes on the
+    wire can be many megabytes that were compressed. `start` counts where the checkpoint is new. Records that Kafka
+    deleted before they were read stop the query.
     """
-    return (
+    stream = (
         spark.readStream.format("kafka")
         .option("kafka.bootstrap.servers", settings.kafka)
         .option("subscribe", settings.events_topic)
@@ -36,18 +39,19 @@ def records(spark: SparkSession, settings: Settings, start: Offsets) -> DataFram
         .option("kafka.isolation.level", "read_committed")
         .load()
     )
+    return stream.select(
+        F.substring("value", 1, MAX_RECORD_BYTES).alias("value"),
+        F.length("value").alias("length"),
+        F.substring("key", 1, MAX_RECORD_BYTES).alias("key"),
+        "partition",
+        "offset",
+        "timestamp",
+    )
 
 
 def starting_offsets(topic: str, offsets: Offsets) -> str:
     """Offsets as the option startingOffsets takes them."""
     return json.dumps({topic: {str(partition): offset for partition, offset in offsets.items()}})
-
-
-def shortened(stream: DataFrame) -> DataFrame:
-    """The stream with values cut just above the length that the judge accepts: cut ones are still too long for it."""
-    return stream.select(
-        F.substring("value", 1, MAX_RECORD_BYTES + 1).alias("value"), "partition", "offset", "timestamp"
-    )
 
 
 @cache
@@ -60,7 +64,9 @@ def judged(judge: Judge, records: pa.RecordBatch) -> pl.DataFrame:
     """Judge.judge's columns and partition, offset for a slice of the source. Raises ContractViolation."""
     frame = pl.DataFrame(pl.from_arrow(records.select(["partition", "offset", "timestamp"])))
     try:
-        verdict = judge.judge(records.column("value").to_pylist(), frame["timestamp"])
+        verdict = judge.judge(
+            records.column("value").to_pylist(), frame["timestamp"], records.column("length").to_pylist()
+        )
     except ContractViolation as violation:
         partition, offset = frame.select("partition", "offset").row(violation.row)
         raise ContractViolation(violation.row, f"partition {partition}, offset {offset}: {violation}") from None

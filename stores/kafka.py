@@ -18,8 +18,9 @@ log = logging.getLogger(__name__)
 MAX_RECORD_BYTES = 4 * 1024 * 1024
 """What the broker takes, far above what the judge takes: a record that is too long must reach the dead letter."""
 
-MAX_DEAD_LETTER_BYTES = MAX_RECORD_BYTES + 1024 * 1024
-"""A dead letter is a record as it was, and headers that say why and whence."""
+MAX_DEAD_LETTER_BYTES = 1024 * 1024
+"""A dead letter is a record as it was, cut at a quarter of this, with a key of at most as much and headers that say why
+and whence."""
 
 
 @contextmanager

@@ -134,7 +134,8 @@ def chart(files: Files, name: str) -> Dict:
     source = described.pop("dataset")
     if source not in files.datasets:
         raise AssetError(f"charts/{name}.yaml: there is no dataset {source}")
-    params: Dict = {"color_scheme": PALETTE, **described["params"]}
+    # Tables would render what senders write as HTML.
+    params: Dict = {"color_scheme": PALETTE, "allow_render_html": False, **described["params"]}
     if time := files.datasets[source].get("main_dttm_col"):
         for suffix in ("", "_b") if params.get("metrics_b") else ("",):
             in_range = {"subject": time, "operator": "TEMPORAL_RANGE", "comparator": "No filter"}

@@ -1,5 +1,7 @@
 """The dead letter: rejected records as they were, with the reason and their address. Runs in Spark's workers.
 
+Of a record that is too long there is the beginning, and its length.
+
 A record may be written more than once, after a crash; its address (topic, partition, offset) tells that it is the same.
 """
 
@@ -21,10 +23,12 @@ FLUSH_TIMEOUT_S = 30.0
 
 @dataclass(frozen=True)
 class Reject:
-    """A rejected record: key and value as they were, why, and where it was (`appended_at`: the broker's time, UTC)."""
+    """A rejected record: key and value as they were, or as much of them as is kept of long ones; the value's length in
+    bytes, why, and where it was (`appended_at`: the broker's time, UTC)."""
 
     key: bytes | None
     value: bytes | None
+    length: int
     reason: str
     detail: str
     topic: str
@@ -34,7 +38,7 @@ class Reject:
 
     @property
     def headers(self) -> list[tuple[str, bytes]]:
-        names = ("reason", "detail", "topic", "partition", "offset")
+        names = ("reason", "detail", "length", "topic", "partition", "offset")
         return [
             *((name, str(getattr(self, name)).encode("utf-8", "replace")) for name in names),
             ("appended_at", self.appended_at.isoformat().encode()),
@@ -68,12 +72,13 @@ def write(topic: str, rejects: Iterable[Reject]) -> None:
 
 @dataclass(frozen=True)
 class Address:
-    """Where a rejected record was, why it was rejected, and when the broker took it (UTC)."""
+    """Where a rejected record was, why it was rejected, when the broker took it (UTC), and its length in bytes."""
 
     partition: int
     offset: int
     reason: str
     appended_at: datetime
+    length: int
 
     @property
     def place(self) -> tuple[int, int]:
@@ -86,7 +91,8 @@ def letters(settings: Settings) -> Iterator[tuple[Address, bytes]]:
     for record in read_all(settings, settings.dead_letter_topic):
         headers = {name: value.decode() for name, value in record.headers}
         appended_at = datetime.fromisoformat(headers["appended_at"])
-        address = Address(int(headers["partition"]), int(headers["offset"]), headers["reason"], appended_at)
+        length = int(headers.get("length", len(record.value)))  # earlier letters have whole records, and don't say
+        address = Address(int(headers["partition"]), int(headers["offset"]), headers["reason"], appended_at, length)
         if address.place not in found:
             found.add(address.place)
             yield address, record.value

@@ -89,7 +89,7 @@ def test_raw_events_are_read_back(pipeline: Stack, survived: Survived) -> None:
         )
     of_minute = payloads(raw_events.of_minute(settings, minute.replace(tzinfo=UTC)))
     assert len(of_minute) == events
-    assert {event["schema_version"] for event in of_minute} == {1, 2}, "both versions of the contract, side by side"
+    assert {event["schema_version"] for event in of_minute} == {1, 3}, "both versions of the contract, side by side"
     session = payloads(raw_events.of_session(settings, UUID(bytes=bytes(session_id))))
     assert len(session) == of_session
     order = next(event for event in session if event["event_name"] == "purchase")

@@ -37,6 +37,19 @@ def test_the_shops_contract() -> None:
     assert (dimensions["category"].array, dimensions["category"].field.name) == ("items", "item_category")
 
 
+def test_what_carries_money_or_identity_is_critical() -> None:
+    fields = {field.name: field for field in contracts.load("ecommerce").fields}
+    lines = {item.name: item for item in fields["items"].items}
+    optional = {name for name, field in fields.items() if field.critical and not field.required}
+    assert optional == {"value", "reporting_value", "transaction_id", "tax", "shipping", "items"}
+    assert {name for name, line in lines.items() if line.critical and not line.required} == {"discount"}
+
+
+def test_a_contract_that_marks_nothing_is_critical_in_everything() -> None:
+    unmarked = parse(TEXT.replace("criticalDataElement: true", "required: false"), "test.yaml")
+    assert all(field.critical for field in unmarked.fields)
+
+
 def test_a_domain_without_one() -> None:
     with pytest.raises(contracts.ContractError, match=r"no contract for 'nope'; there are: .*ecommerce"):
         contracts.load("nope")

@@ -15,9 +15,12 @@ from spark_jobs import domains
 DOMAINS = [path.stem for path in FOLDER.glob("*.yaml")]
 TEXT = (FOLDER / "ecommerce.yaml").read_text()
 NOW = parse(TEXT, "ecommerce.yaml")
-NEXT = TEXT.replace(f"version: {NOW.version}.0.0", f"version: {NOW.version + 1}.0.0", 1).replace(
-    f"maximum: {NOW.version}}}", f"maximum: {NOW.version + 1}}}", 1
+LATER = NOW.version + 1
+NEXT = TEXT.replace(f"version: {NOW.version}.0.0", f"version: {LATER}.0.0", 1).replace(
+    f"maximum: {NOW.version}}}", f"maximum: {LATER}}}", 1
 )
+SUM = "items_count = 0 OR value = items_value"
+OF_LATER = f"schema_version < {LATER} OR "
 PLACE = "      - {name: promotion_name,"
 
 
@@ -55,8 +58,9 @@ def obstacles(old: str, new: str) -> list[str]:
         ("maxLength: 2048}", "maxLength: 4096}"),
         ("minimum: 1, maximum: 10000}", "minimum: 0, maximum: 20000}"),
         ('implementation: "sent_at >= occurred_at"', 'implementation: "sent_at > occurred_at"'),
-        ("items_count = 0 OR value = items_value", "schema_version < 3 OR items_count = 0 OR value = items_value"),
+        (SUM, OF_LATER + SUM),
         ('value: drop}], description: "An order', 'value: keep}], description: "An order'),
+        ("name: tax, criticalDataElement: true,", "name: tax,"),
         ("description: Operating system", "description: The operating system"),
     ],
     ids=[
@@ -67,6 +71,7 @@ def obstacles(old: str, new: str) -> list[str]:
         "kept rule",
         "rule for later versions",
         "milder",
+        "no longer critical",
         "words",
     ],
 )
@@ -81,7 +86,7 @@ def test_what_may_follow(old: str, new: str) -> None:
         (PLACE, PLACE.replace("name", "required: true, name", 1), "required must stay False"),
         (PLACE, "      - {name: x, logicalType: string, required: true}\n" + PLACE,
          "x is new and must not be required"),
-        ("name: tax, logicalType: integer", "name: tax, logicalType: string", "tax: its type must stay integer"),
+        ("true, logicalType: integer", "true, logicalType: string", "tax: its type must stay integer"),
         ("value: minor units of currency}]\n", "value: dollars}]\n", "value: its unit must stay minor units"),
         ("{value: search}, ", "", "event_name must still allow search"),
         ("name: os, ", "name: os, enum: [{value: Linux}], ", "os must not be restricted"),
@@ -92,10 +97,11 @@ def test_what_may_follow(old: str, new: str) -> None:
         ("required: true, primaryKey: true", "required: true", None),
         ("maxLateMinutes, value: 120", "maxLateMinutes, value: 240", "max_late must stay"),
         ("name: source, field: utm_source", "name: source, field: utm_medium", "the dimension source must stay"),
-        ("items_count = 0 OR value = items_value", "value = items_value", "must begin with 'schema_version < 3 OR '"),
+        (SUM, "value = items_value", f"must begin with '{OF_LATER}'"),
         ("value: keep}], description: The sender", "value: drop}], description: The sender", "must begin with"),
-        ("version: 3.0.0", "version: 5.0.0", "the version must be 3.0.0"),
-        ("maximum: 3}", "maximum: 2}", "schema_version must allow 1 to 3"),
+        (f"version: {LATER}.0.0", "version: 9.0.0", f"the version must be {LATER}.0.0"),
+        (f"maximum: {LATER}}}", f"maximum: {NOW.version}}}", f"schema_version must allow 1 to {LATER}"),
+        ("name: coupon,", "name: coupon, criticalDataElement: true,", "coupon must not become critical"),
     ],
 )  # fmt: skip
 def test_what_may_not(old: str, new: str, message: str | None) -> None:
@@ -129,7 +135,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_change_without_a_version_is_refused_with_what_to_do(folder: Path) -> None:
     (folder / "ecommerce.yaml").write_text(TEXT.replace("maxLength: 2048}", "maxLength: 4096}", 1))
-    with pytest.raises(ContractError, match=re.escape(f"must become version {NOW.version + 1}")):
+    with pytest.raises(ContractError, match=re.escape(f"must become version {LATER}")):
         release.check("ecommerce")
 
 

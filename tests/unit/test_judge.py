@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import contracts
 from contracts import ContractError, Expectation
 from spark_jobs import domains
-from spark_jobs.judge import MAX_RECORD_BYTES, ContractViolation, Judge
+from spark_jobs.judge import MAX_DETAIL, MAX_RECORD_BYTES, ContractViolation, Judge
 from tests.unit.events import APPENDED_AT, appended, encoded, good_event
 
 CASES = yaml.safe_load((Path(__file__).parents[1] / "cases" / "judge.yaml").read_text())
@@ -29,7 +29,9 @@ def record(case: dict, at: datetime = APPENDED_AT) -> bytes | None:
         return bytes.fromhex(case["bytes"])
     if "value" in case:
         return None if case["value"] is None else (case["value"] * case.get("repeat", 1)).encode()
-    return encoded(good_event(case.get("minutes", 0), case.get("item"), at, **case.get("set", {})))
+    event = good_event(case.get("minutes", 0), case.get("item"), at, **case.get("set", {}))
+    text = encoded(event | dict.fromkeys(case.get("null", ())))
+    return b", ".join([text[:-1], encoded(case["again"])[1:]]) if "again" in case else text
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
@@ -41,6 +43,29 @@ def test_case(case: dict) -> None:
         assert all(verdict[field.name] is None for field in CONTRACT.fields)
     else:
         assert verdict["failed"] == case.get("failed", [])
+        assert all(verdict[name] is None for name in left_out(verdict) if "." not in name)
+
+
+def left_out(verdict: dict) -> list[str]:
+    return [name.removeprefix("field:") for name in verdict["failed"] if name.startswith("field:")]
+
+
+def test_an_integer_with_a_point_is_that_integer() -> None:
+    [verdict] = JUDGE.judge([encoded(good_event(item={"price": 500.0}, value=1000.0))], appended(1)).to_dicts()
+    assert (verdict["value"], verdict["items"][0]["price"]) == (1000, 500)
+
+
+def test_a_reason_in_words_is_bounded() -> None:
+    """The value that is wrong may be as long as a record."""
+    [detail] = JUDGE.judge([encoded(good_event(device="x" * 200_000))], appended(1))["reject_detail"]
+    assert len(detail) == MAX_DETAIL
+
+
+def test_the_length_that_a_record_had_counts() -> None:
+    """A record that was cut can look like an event."""
+    event = encoded(good_event())
+    [verdict] = JUDGE.judge([event], appended(1), [12 << 20]).to_dicts()
+    assert (verdict["reject"], verdict["reject_detail"][:14]) == ("too_large", "12582912 bytes")
 
 
 def test_records_are_judged_together_as_they_are_alone() -> None:
@@ -109,10 +134,17 @@ def test_fail_stops_and_names_the_record() -> None:
     assert violation.value.row == 2
 
 
-def test_drop_rejects_where_false_and_passes_where_null() -> None:
+OF_REGIONS = [encoded(good_event(region=region)) for region in ("Bavaria", "Saxony", None)]
+
+
+def test_drop_rejects_what_is_not_true() -> None:
     judge = with_expectation("region = 'Bavaria'", "drop")
-    records = [encoded(good_event(region=region)) for region in ("Bavaria", "Saxony", None)]
-    assert judge.judge(records, appended(3))["reject"].to_list() == [None, "expectation:extra", None]
+    assert judge.judge(OF_REGIONS, appended(3))["reject"].to_list() == [None, *["expectation:extra"] * 2]
+
+
+def test_keep_counts_what_is_false() -> None:
+    judge = with_expectation("region = 'Bavaria'", "keep")
+    assert judge.judge(OF_REGIONS, appended(3))["failed"].to_list() == [[], ["extra"], []]
 
 
 @pytest.mark.parametrize("sql", ["no_such_field = 1", "value", "value >", "value = 'text' AND"])

@@ -70,13 +70,13 @@ BOOKS = [LAMP | {"item_category": "Books"}, LAMP, LAMP | {"item_category": "Book
 @pytest.mark.parametrize(
     ("where", "found"),
     [
-        ({}, [0, 1, 2, 3]),
-        ({"event_name": "view_item"}, [0, 2, 3]),
+        ({}, [0, 1, 2, 3, 4, 5]),
+        ({"event_name": "view_item"}, [0, 2, 3, 4, 5]),
         ({"country": "FR"}, [2]),
         ({"country": "DE", "device": "mobile", "event_name": "purchase"}, [1]),
         ({"source": "google"}, [0, 1, 3]),
-        ({"source": "(direct)"}, [2]),
-        ({"category": "Home"}, [0, 1, 2]),  # in all of an event's categories, whichever leads
+        ({"source": "(direct)"}, [2, 4, 5]),  # a source that was left out is none
+        ({"category": "Home"}, [0, 1, 2, 4, 5]),  # in all of an event's categories, whichever leads
         ({"category": "Books"}, [1]),
         ({"category": "(none)"}, [3]),
         ({"category": "%"}, []),
@@ -88,6 +88,8 @@ def test_which_events_have_the_values(where: dict[str, str], found: list[int]) -
         event(event_name="purchase", items=BOOKS),
         event(country="FR", utm_source=None),
         event(items=[]),
+        event(utm_source="x" * 33),
+        event(utm_source=["google"]),
     ]
     asked = question({"order": ID, **where}, CONTRACT)
     assert list(matching(events, asked.where)) == [events[number] for number in found]

@@ -8,7 +8,7 @@ import pytest
 
 from audit.figures import percentile
 from audit.progress import Reached
-from audit.verify import SHOWN, Verdict, cents_off, opened, per_minute, together, unequal
+from audit.verify import SHOWN, Event, Verdict, cents_off, opened, per_minute, read, together, unequal
 from spark_jobs.replay import DUPLICATE, EVENT
 from spark_jobs.sinks.dead_letter import Address
 from tests.unit.events import encoded, good_event
@@ -62,10 +62,10 @@ def test_the_verdict_line() -> None:
 
 def test_dead_letters_are_open_or_count_for_what_they_say() -> None:
     order = encoded(good_event(at=MINUTE, event_name="purchase"))
-    dead = [(Address(0, offset, "schema", MINUTE), order) for offset in range(4)]
+    dead = [(Address(0, offset, "schema", MINUTE, len(order)), order) for offset in range(4)]
     closed = {(0, 1): EVENT, (0, 2): EVENT, (0, 3): DUPLICATE}
     assert opened(dead, closed) == (1, {(MINUTE, "purchase"): (2, 2000)})
-    assert opened([(Address(0, 0, "not_json", MINUTE), b"{")], closed) == (1, {})
+    assert opened([(Address(0, 0, "not_json", MINUTE, 1), b"{")], closed) == (1, {})
 
 
 def test_together() -> None:
@@ -89,3 +89,21 @@ def test_lag() -> None:
 )
 def test_percentile(histogram: list[tuple[int, int]], expected: int | None) -> None:
     assert percentile(histogram, 0.95) == expected
+
+
+@pytest.mark.parametrize(
+    ("fields", "cents"),
+    [
+        ('"reporting_value": 4998', 4998),
+        ('"reporting_value": 4998.0', 4998),
+        ('"reporting_value": "x", "reporting_value": 4998', 4998),
+        ('"reporting_value": null', 0),
+        ('"value": 4998', 0),
+        (f'"reporting_value": 4998, "more": {"9" * 5000}', 4998),
+        (f'"reporting_value": 4998, "more": {"[" * 500}{"]" * 500}', 4998),
+    ],
+    ids=["integer", "with a point", "twice", "null", "missing", "huge number", "deep"],
+)
+def test_what_a_purchase_is_worth_whatever_else_it_holds(fields: str, cents: int) -> None:
+    found = read(f'{{"occurred_at": "2026-03-14T16:09:26.5+01:00", "event_name": "purchase", {fields}}}')
+    assert found == Event(MINUTE, "purchase", cents)
