@@ -72,7 +72,8 @@ def render_daemon(run_dir: Path, logs_dir: Path) -> str:
 
 def render_service(service: Service, logs_dir: Path) -> str:
     """One service's section. It changes when the service's files change, which is how `up` knows what to restart."""
-    environment = {**service.environment, "TILLSTREAM_SOURCES": service.digest()}
+    # Superset takes "the last hour" by its process's time zone, and compares it with times that are UTC.
+    environment = {"TZ": "UTC", **service.environment, "TILLSTREAM_SOURCES": service.digest()}
     values = {
         "command": " ".join(quote_word(word) for word in service.command),
         "environment": ",".join(f"{key}={quote_value(key, value)}" for key, value in sorted(environment.items())),

@@ -43,7 +43,8 @@ def environment() -> Iterator[dict[str, str]]:
         producer_rate=100.0,  # half the default: the browser needs the rest
         producer_backfill_minutes=5,  # so that it ends long after the seeded shop
     )
-    environment = {**os.environ, **as_environment(given)}
+    # On a host that is not in UTC.
+    environment = {**os.environ, "TZ": "America/New_York", **as_environment(given)}
     run("make clean", environment)  # of a run that was killed
     yield environment
     run(COMMANDS[-1], environment)

@@ -60,8 +60,10 @@ class Received:
         ]
 
     def rows(self) -> dict[str, list[dict]]:
-        """Chart's name -> rows of all its queries."""
-        return {name: [row for query in queries for row in query["data"]] for name, queries in self._by_name().items()}
+        """Chart's name -> rows of all its queries, none of those that found nothing."""
+        return {
+            name: [row for query in queries for row in query["data"] or ()] for name, queries in self._by_name().items()
+        }
 
     def selects(self) -> dict[str, list[str]]:
         """Chart's name -> its queries as MySQL was asked them."""

@@ -78,3 +78,9 @@ def test_a_service_is_another_one_when_its_files_change(tmp_path: Path, monkeypa
     assert render_service(service, tmp_path) == before
     source.write_text("a=2\n")
     assert render_service(service, tmp_path) != before
+
+
+def test_every_service_runs_in_utc_whatever_the_host_has(read_back, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "America/New_York")
+    _, program = read_back(Service("superset", ("/bin/true",), {}))
+    assert program.environment["TZ"] == "UTC"
