@@ -2,7 +2,8 @@
 
 What counts is what MySQL says it has counted: the archive may be ahead of the aggregates. So:
 
-1. the ids counted so far are read, and the rows of the range are computed of these events, beside the stream;
+1. the ids counted so far are read and, when the archive has them all, the rows of the range are computed of these
+   events, beside the stream;
 2. a transaction holds the aggregates' checkpoint, so that no micro-batch can count meanwhile; the ids that were counted
    since are read, and their events merged into the rows, by the same rules; the old rows of the range are deleted, the
    new ones put in, and whoever reads sees the ones or the others.
@@ -92,6 +93,8 @@ def run(settings: Settings, since: datetime, until: datetime) -> None:
     refuse_lag(settings)
     with mysql.connected(settings, "spark", settings.domain) as connection:
         counted = look(settings, connection)
+        # Else an event that has counted, and is archived a moment later, would be taken for neither then nor new since.
+        patiently(lambda: await_archive(settings, reached(connection)), "the archive", SWAP_WITHIN_S)
         events = Events(settings, counted, since, until)
         keys = {table.name: events.keys(table, connection) for table in events.tables if "minute" not in table.key}
         for table in events.tables:
@@ -131,6 +134,12 @@ def look(settings: Settings, connection: Any) -> Counted:
     if not ids or under_way:
         raise RangeRefused("nothing has counted yet, or a replay is under way: run it again later")
     return Counted(ids[0][0], seen_now(settings), kept_since(settings), len(replay.closed(settings)))
+
+
+def reached(connection: Any) -> Offsets:
+    """The offsets up to which MySQL has counted all that it had counted before."""
+    [(offsets,)] = mysql.query(connection, "SELECT offsets FROM checkpoints WHERE query = %s", (QUERY,))
+    return from_json(offsets)
 
 
 def seen_now(settings: Settings) -> SeenIds:
