@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from local.install import locked
 from local.ports import free_ports
 from local.servers_in_containers import StackOnContainers
 from local.services import SERVERS
@@ -30,6 +31,11 @@ def _stack(settings: Settings, runtime: str) -> Stack:
     return StackOnContainers(settings) if runtime == "compose" else Stack(settings)
 
 
+def _locks() -> contextlib.AbstractContextManager[None]:
+    """Held by whoever makes, judges or removes a stack's lock, so that none is taken for abandoned as it is made."""
+    return locked(FOLDER / "lock", "start of a throwaway stack")
+
+
 def _destroy_abandoned() -> None:
     """Clears away the stacks of runs that were killed: their locks are free."""
     for lock in FOLDER.glob("*.lock"):
@@ -43,6 +49,25 @@ def _destroy_abandoned() -> None:
 
 
 @contextlib.contextmanager
+def _claimed(runtime: str) -> Iterator[Path]:
+    """A new folder, the caller's until the end; a run that is killed leaves it for the next one to clear away."""
+    with contextlib.ExitStack() as held:
+        with _locks():
+            _destroy_abandoned()
+            folder = Path(tempfile.mkdtemp(dir=FOLDER, prefix=""))
+            lock = folder.with_name(f"{folder.name}.lock")
+            handle = held.enter_context(lock.open("w"))
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            handle.write(runtime)
+            handle.flush()
+        try:
+            yield folder
+        finally:
+            with _locks():
+                lock.unlink()
+
+
+@contextlib.contextmanager
 def throwaway_stack(
     services: Iterable[str] = SERVERS, *, runtime: str = "native", **overrides: object
 ) -> Iterator[Stack]:
@@ -51,19 +76,11 @@ def throwaway_stack(
     With the runtime `compose` the servers are containers. `overrides` are settings. Whatever runs at the end, in
     whatever state, is killed, and the folder removed.
     """
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    _destroy_abandoned()
-    folder = Path(tempfile.mkdtemp(dir=FOLDER, prefix=""))
-    lock = folder.with_name(f"{folder.name}.lock")
-    with lock.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    with _claimed(runtime) as folder:
         ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
-        handle.write(runtime)
-        handle.flush()
         stack = _stack(dataclasses.replace(Settings(state_dir=str(folder)), **{**ports, **overrides}), runtime)
         try:
             stack.up(services)
             yield stack
         finally:
             stack.destroy()
-            lock.unlink()
