@@ -78,6 +78,8 @@ class Settings:
 
     producer_rate: float = 200.0
     producer_duplicates: float = 0.01
+    producer_conflicts: float = 0.0005
+    producer_reloads: float = 0.02
     producer_late: float = 0.02
     producer_malformed: float = 0.002
     producer_backfill_minutes: int = 45
@@ -143,6 +145,8 @@ ALLOWED: dict[str, tuple[Any, str]] = {
     "kafka_partitions": (lambda v: 1 <= v <= 1024, "1 to 1024"),
     "producer_rate": (lambda v: 0 < v <= 1_000_000, "more than 0 and at most 1000000 events/s"),
     "producer_duplicates": (lambda v: 0 <= v <= 0.5, "0 to 0.5"),
+    "producer_conflicts": (lambda v: 0 <= v <= 0.5, "0 to 0.5"),
+    "producer_reloads": (lambda v: 0 <= v <= 0.5, "0 to 0.5"),
     "producer_late": (lambda v: 0 <= v <= 0.5, "0 to 0.5"),
     "producer_malformed": (lambda v: 0 <= v <= 0.5, "0 to 0.5"),
     "producer_backfill_minutes": (lambda v: 0 <= v <= 60, "0 to 60"),

@@ -39,6 +39,7 @@ def parse(contract: contracts.Contract) -> argparse.Namespace:
     which = events.add_mutually_exclusive_group(required=True)
     for key, (_, meaning) in raw_events.KEYS.items():
         which.add_argument(f"--{key}", default="", help=meaning)
+    events.add_argument("--all", action="store_true", help="those as well that do not count: conflicts and repeats")
     for dimension in contract.dimensions:
         option = f"--{dimension.name.replace('_', '-')}"
         events.add_argument(option, default="", help=f"only those with it: {dimension.field.description}")
@@ -56,8 +57,10 @@ def run(options: argparse.Namespace, settings: Settings, contract: contracts.Con
         print(figures.table(figures.read(settings)))  # noqa: T201
         return 0
     given = {name: text for name, text in vars(options).items() if name != "command"}
+    everything = given.pop("all")
     for event in raw_events.find(settings, raw_events.question(given, contract)):
-        print(event.payload)  # noqa: T201
+        if everything or not event.passed_over:
+            print(event.payload)  # noqa: T201
     return 0
 
 

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from cassandra.cluster import Session
 from cassandra.concurrent import execute_concurrent_with_args
 
 from contracts import Contract, Dimension, Field
@@ -32,10 +33,12 @@ class UnknownSession(LookupError):  # noqa: N818 - it says what happened
 
 
 class Event(NamedTuple):
-    """`occurred_at` in UTC, to the millisecond; `payload` as received."""
+    """`occurred_at` in UTC, to the millisecond; `payload` as received; `passed_over` is why it does not count, a
+    `conflict` or a `repeat` of another one, else empty."""
 
     occurred_at: datetime
     payload: str
+    passed_over: str = ""
 
 
 @dataclass(frozen=True)
@@ -142,7 +145,9 @@ def fits(field: Field, text: str) -> bool:
 def of_minute(settings: Settings, minute: datetime) -> Iterator[Event]:
     """The events that occurred in a minute (UTC), by session and time. Raises Outage."""
     keys = [(minute.replace(second=0, microsecond=0), number) for number in range(cassandra.SHARDS)]
-    yield from _read(settings, "SELECT occurred_at, payload FROM events WHERE minute = ? AND shard = ?", keys)
+    yield from _read(
+        settings, "SELECT occurred_at, event_id, payload, payloads FROM events WHERE minute = ? AND shard = ?", keys
+    )
 
 
 def of_session(settings: Settings, session_id: UUID) -> Iterator[Event]:
@@ -159,13 +164,15 @@ def of_session(settings: Settings, session_id: UUID) -> Iterator[Event]:
         minutes.append(minutes[-1] + MINUTE)
     keys = [(minute, cassandra.shard(session_id.bytes), session_id) for minute in minutes]
     yield from _read(
-        settings, "SELECT occurred_at, payload FROM events WHERE minute = ? AND shard = ? AND session_id = ?", keys
+        settings,
+        "SELECT occurred_at, event_id, payload, payloads FROM events WHERE minute = ? AND shard = ? AND session_id = ?",
+        keys,
     )
 
 
 def of_order(settings: Settings, transaction_id: UUID) -> Iterator[Event]:
     """The events that carry an order's id, by time. Raises Outage."""
-    select = "SELECT occurred_at, payload FROM events_by_order WHERE transaction_id = ?"
+    select = "SELECT occurred_at, event_id, payload, payloads FROM events_by_order WHERE transaction_id = ?"
     yield from _read(settings, select, [(transaction_id,)])
 
 
@@ -173,6 +180,27 @@ def _read(settings: Settings, select: str, keys: list[tuple]) -> Iterator[Event]
     with cassandra.connected(settings, "reader", settings.domain) as session, cassandra.outages():
         statement = session.prepare(select)
         statement.fetch_size = ROWS_PER_PAGE
+        decisions = Decisions(session)
         for _, rows in execute_concurrent_with_args(session, statement, keys, results_generator=True):
             for row in rows:
-                yield Event(row.occurred_at.replace(tzinfo=UTC), row.payload)
+                occurred_at = row.occurred_at.replace(tzinfo=UTC)
+                decided = decisions.of(occurred_at.replace(second=0, microsecond=0))
+                for digest, payload in cassandra.received(row):
+                    yield Event(occurred_at, payload, decided.get((row.event_id, digest), ""))
+
+
+class Decisions:
+    """Why archived events do not count, read minute by minute."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.select = session.prepare("SELECT event_id, digest, reason FROM passed_over WHERE minute = ? AND shard = ?")
+        self.minutes: dict[datetime, dict[tuple[UUID, bytes | None], str]] = {}
+
+    def of(self, minute: datetime) -> dict[tuple[UUID, bytes | None], str]:
+        """Id and digest -> reason, of the events of a minute (UTC) that do not count. Raises Outage."""
+        if minute not in self.minutes:
+            keys = [(minute, number) for number in range(cassandra.SHARDS)]
+            answers = execute_concurrent_with_args(self.session, self.select, keys)
+            self.minutes[minute] = {(row.event_id, row.digest): row.reason for _, rows in answers for row in rows}
+        return self.minutes[minute]

@@ -10,9 +10,11 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+from uuid import UUID
 
 import msgspec
 from cassandra.cluster import Session
@@ -23,7 +25,9 @@ from audit import progress
 from audit.progress import Reached
 from producer.ledger import Ledger, LedgerView
 from settings import Settings
+from spark_jobs.dedup import REPEAT
 from spark_jobs.replay import DUPLICATE, EVENT, Letter, Place, outcomes
+from spark_jobs.seen import CONFLICT
 from spark_jobs.sinks.dead_letter import letters
 from spark_jobs.source import offsets_of
 from stores import cassandra, mysql
@@ -63,6 +67,18 @@ def read(payload: bytes | str) -> Event:
     value = msgspec.json.decode(fields.get("reporting_value", b"null"), type=int | float | None)
     minute = occurred_at.astimezone(UTC).replace(second=0, microsecond=0)
     return Event(minute, name, int(value or 0) if name == "purchase" else 0)
+
+
+class PassedOver(NamedTuple):
+    """An event that is archived and does not count: where, and why."""
+
+    minute: datetime
+    shard: int
+    session_id: UUID
+    occurred_at: datetime
+    event_id: UUID
+    digest: bytes
+    reason: str
 
 
 class NotCaughtUp(RuntimeError):  # noqa: N818 - it says what happened
@@ -152,8 +168,10 @@ def compare(
     expected = together(ledger_by_minute(ledger), mended)
     since = datetime.now(UTC) - timedelta(days=settings.mysql_retention_days) + timedelta(hours=1)
     stored = mysql_by_minute(connection)
-    minutes = {minute for minute, _ in expected}
+    passed = patiently(lambda: passed_over(session), "Cassandra", STORE_DEADLINE_S)
+    minutes = {minute for minute, _ in expected} | {row.minute for row in passed}
     archived = patiently(lambda: archived_by_minute(session, minutes), "Cassandra", STORE_DEADLINE_S)
+    archived.subtract(patiently(lambda: without_event(session, passed), "Cassandra", STORE_DEADLINE_S))
     verdict = Verdict(
         acknowledged=ledger.acknowledged,
         archived=archived.total(),
@@ -164,10 +182,11 @@ def compare(
     )
     verdict.differences = [
         *totals(ledger, Counter(closed.values()), verdict, aggregate),
+        *decisions(ledger, Counter(row.reason for row in passed)),
         *unequal("events in MySQL's events_by_minute", recent(expected, since), recent(stored, since)),
         *unequal("events in Cassandra", per_minute(expected), {m: n for m, n in archived.items() if n}),
         *tables_agree(connection, since),
-        *orders_in_cassandra(session, expected),
+        *orders_in_cassandra(session, expected, {(row.event_id, row.digest) for row in passed}),
     ]
     return verdict
 
@@ -219,6 +238,43 @@ def archived_by_minute(session: Session, minutes: Iterable[datetime]) -> Counter
     for (minute, _), (_, rows) in zip(keys, results, strict=True):
         found[minute] += rows.one().count
     return found
+
+
+def passed_over(session: Session) -> list[PassedOver]:
+    """What is archived and does not count. Raises Outage."""
+    with cassandra.outages():
+        rows = session.execute(
+            "SELECT minute, shard, session_id, occurred_at, event_id, digest, reason FROM passed_over"
+        )
+        return [PassedOver(row.minute.replace(tzinfo=UTC), *row[1:]) for row in rows]
+
+
+def without_event(session: Session, passed: Iterable[PassedOver]) -> Counter[datetime]:
+    """Minute -> rows in Cassandra in which nothing counts: all that came under their keys was passed over."""
+    digests: dict[tuple, set[bytes]] = {}
+    for row in passed:
+        digests.setdefault(row[:5], set()).add(row.digest)
+    with cassandra.outages():
+        select = session.prepare(
+            "SELECT payload, payloads FROM events "
+            "WHERE minute = ? AND shard = ? AND session_id = ? AND occurred_at = ? AND event_id = ?"
+        )
+        results = execute_concurrent_with_args(session, select, list(digests), concurrency=QUERIES_IN_FLIGHT)
+        found = {key: rows.one() for key, (_, rows) in zip(digests, results, strict=True)}
+    none_counts = (
+        key[0] for key, row in found.items() if row and {d for d, _ in cassandra.received(row)} <= digests[key]
+    )
+    return Counter(none_counts)
+
+
+def decisions(ledger: LedgerView, passed: Counter[str]) -> list[str]:
+    """Differences in what was passed over for another event's sake."""
+    wanted = {CONFLICT: ledger.conflicts, REPEAT: ledger.reloads}
+    return [
+        f"passed over as {reason}: {passed[reason]}, the ledger has {due}"
+        for reason, due in wanted.items()
+        if passed[reason] != due
+    ]
 
 
 def per_minute(expected: ByMinute) -> Counter[datetime]:
@@ -296,18 +352,24 @@ def by_minute(table: str, column: str, condition: str = "TRUE") -> str:
     )
 
 
-def orders_in_cassandra(session: Session, expected: ByMinute) -> list[str]:
-    """Differences in the purchases' number and value, added up from the payloads as they were received."""
+def orders_in_cassandra(
+    session: Session, expected: ByMinute, passed: Container[tuple[UUID, bytes | None]]
+) -> list[str]:
+    """Differences in the purchases' number and value, added up from the payloads as they were received; `passed` are
+    id and digest of what does not count."""
     orders = cents = 0
     unreadable: list[str] = []
     with cassandra.outages():
-        for row in session.execute("SELECT payload FROM events_by_order"):
-            try:
-                event = read(row.payload)
-            except msgspec.DecodeError as error:
-                unreadable.append(f"an order in Cassandra can't be read: {error}: {row.payload[:80]}")
-                continue
-            orders, cents = orders + (event.name == "purchase"), cents + event.cents
+        for row in session.execute("SELECT event_id, payload, payloads FROM events_by_order"):
+            for digest, payload in cassandra.received(row):
+                if (row.event_id, digest) in passed:
+                    continue
+                try:
+                    event = read(payload)
+                except msgspec.DecodeError as error:
+                    unreadable.append(f"an order in Cassandra can't be read: {error}: {payload[:80]}")
+                    continue
+                orders, cents = orders + (event.name == "purchase"), cents + event.cents
     due = [value for (_, name), value in expected.items() if name == "purchase"]
     wanted = {
         "purchases in Cassandra": (sum(events for events, _ in due), orders),

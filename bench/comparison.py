@@ -22,6 +22,7 @@ from bench.baselines.measured import Measured
 from bench.end_to_end import Drained, drain, fill
 from local.stack import Stack
 from local.throwaway import throwaway_stack
+from producer.faults import Rates
 from settings import ROOT, Settings, as_environment
 from spark_jobs.checkpoint import Offsets, to_json
 from spark_jobs.source import offsets_of
@@ -35,7 +36,7 @@ BATCHES = 8
 """Micro-batches that Tillstream is given the topic in at least, without a pause: the first ones only warm up."""
 TILLSTREAM = "Tillstream"
 MAY_FALL_TO = 0.5
-NO_FAULTS = ("--duplicates", "0", "--late", "0", "--malformed", "0")
+NO_FAULTS = tuple(f"--{fault}=0" for fault in Rates._fields)
 
 
 class WrongResult(AssertionError):  # noqa: N818 - it says what was found

@@ -25,6 +25,7 @@ from bench.chart import EventsChart
 from local.services import SERVERS
 from local.stack import Stack
 from local.throwaway import throwaway_stack
+from producer.faults import Rates
 from producer.load_curve import day_rate
 from settings import Settings
 from spark_jobs.checkpoint import Offsets
@@ -110,10 +111,8 @@ def shop(settings: Settings, rate: int) -> Settings:
     return replace(
         settings,
         producer_rate=day_rate(rate, datetime.now(UTC)),
-        producer_duplicates=0.0,
-        producer_late=0.0,
-        producer_malformed=0.0,
         producer_backfill_minutes=0,
+        **dict.fromkeys((f"producer_{fault}" for fault in Rates._fields), 0.0),
     )
 
 

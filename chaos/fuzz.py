@@ -21,11 +21,14 @@ from typing import Any
 
 import polars as pl
 
+import contracts
 from producer.faults import Rates
 from producer.simulate import Simulation, simulate
 from spark_jobs import aggregate, domains
+from spark_jobs.dedup import Dedup
 from spark_jobs.merge import as_json, upsert
 from spark_jobs.sinks import cassandra
+from spark_jobs.source import digests
 
 START = datetime(2026, 3, 14, 15, 9, 26, tzinfo=UTC)
 DOMAIN = "ecommerce"
@@ -126,11 +129,13 @@ def verdicts(seed: int, count: int) -> Iterator[Counter[str]]:
             check(
                 alone.judge([values[row]], at[:1]).equals(verdict[row : row + 1]), f"alone as together: {values[row]!r}"
             )
-        good = verdict.filter(reasons.is_null())
-        raw = archiving.judge(values, at).with_columns(pl.Series("value", values)).filter(pl.col("reject").is_null())
+        received = pl.Series("value", values), digests(values, reasons)
+        good = verdict.with_columns(received).filter(reasons.is_null())
+        raw = archiving.judge(values, at).with_columns(received).filter(reasons.is_null())
         for archive in archives:
             cassandra.rows(archive, raw)
-        events = aggregate.with_minute(good)
+        events = Dedup(contracts.load(DOMAIN).business_key).outcomes(aggregate.with_minute(good))
+        check(events["outcome"].null_count() == 0, "each good event counts, or it is said why not")
         for table in tables:
             _, rows = aggregate.rows_of(table, events)
             upsert(table, rows.schema)

@@ -75,12 +75,22 @@ class Dimension:
 
 
 @dataclass(frozen=True)
+class BusinessKey:
+    """What tells an event beside its id: of those that meet `where`, a SQL condition, one counts for each value of
+    `field`."""
+
+    field: str
+    where: str
+
+
+@dataclass(frozen=True)
 class Contract:
     """What a domain's events are.
 
     - version: what senders state as schema_version, at most
     - identity: the field by which an event is told from every other one
     - partitioned_by: the field whose values keep their events together, in order, in Kafka and in the archive
+    - business_key: by which it is told as well, None where ids are enough
     - max_late, max_future: how long before and after the broker's time an event may have occurred
     """
 
@@ -89,6 +99,7 @@ class Contract:
     purpose: str
     identity: str
     partitioned_by: str
+    business_key: BusinessKey | None
     fields: tuple[Field, ...]
     expectations: tuple[Expectation, ...]
     dimensions: tuple[Dimension, ...]
@@ -158,6 +169,17 @@ def _dimensions(events: SchemaObject, fields: tuple[Field, ...], where: str) -> 
     return tuple(dimensions)
 
 
+def _business_key(events: SchemaObject, fields: tuple[Field, ...], where: str) -> BusinessKey | None:
+    ids = {field.name for field in fields if field.type == "uuid" and field.critical}
+    match _value(events.customProperties, "businessKey"):
+        case None:
+            return None
+        case {"field": str(name), "where": str(condition)} if name in ids:
+            return BusinessKey(name, condition)
+        case stated:
+            raise ContractError(f"{where}: the business key {stated} needs a critical field of UUIDs and a condition")
+
+
 def _only(events: SchemaObject, mark: str, where: str) -> str:
     """The name of the one field that has a mark."""
     names = [prop.name or "" for prop in events.properties or [] if getattr(prop, mark)]
@@ -202,6 +224,7 @@ def parse(text: str, where: str) -> Contract:
         purpose=(document.description.purpose or "") if document.description else "",
         identity=_only(events, "primaryKey", where),
         partitioned_by=_only(events, "partitioned", where),
+        business_key=_business_key(events, fields, where),
         fields=fields,
         expectations=tuple(expectations),
         dimensions=_dimensions(events, fields, where),

@@ -82,6 +82,8 @@ def obstacles(old: Contract | None, new: Contract) -> Iterator[str]:
     for name in ("domain", "identity", "partitioned_by", "max_late", "max_future"):
         if getattr(old, name) != getattr(new, name):
             yield f"{name} must stay {getattr(old, name)}: what is stored goes by it"
+    if old.business_key not in (None, new.business_key):
+        yield f"the business key must stay {old.business_key.field}: what counts goes by it"
     yield from _fields(old.fields, new.fields)
     kept = {dimension.name: replace(dimension, field=_bare(dimension.field)) for dimension in new.dimensions}
     for dimension in old.dimensions:

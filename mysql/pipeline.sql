@@ -22,7 +22,25 @@ CREATE TABLE IF NOT EXISTS seen_ids (
   minute    DATETIME NOT NULL COMMENT 'of occurred_at',
   batch_id  BIGINT NOT NULL,
   ids       LONGBLOB NOT NULL,
+  digests   LONGBLOB NOT NULL COMMENT 'of what was received under each id, 8 bytes; empty in rows from before they were kept',
   PRIMARY KEY (minute, batch_id)
+);
+
+-- In the same way the business keys of the events that were counted: of those that have one.
+CREATE TABLE IF NOT EXISTS seen_business_keys (
+  minute    DATETIME NOT NULL COMMENT 'of occurred_at',
+  batch_id  BIGINT NOT NULL,
+  ids       LONGBLOB NOT NULL,
+  digests   LONGBLOB NOT NULL COMMENT 'of the event that counts',
+  PRIMARY KEY (minute, batch_id)
+);
+
+-- Records that are good and do not count, because an event counts that is the same.
+CREATE TABLE IF NOT EXISTS duplicates_by_minute (
+  minute   DATETIME NOT NULL COMMENT 'of appended_at, the broker''s time',
+  kind     VARCHAR(16) NOT NULL COMMENT 'copy: received as it was; conflict: other than what was received under its id; repeat: under another id, with the business key of one that counts',
+  records  BIGINT NOT NULL,
+  PRIMARY KEY (minute, kind)
 );
 
 -- Dead letters that were judged good later: written in the transaction that counts them, deleted when Cassandra has
@@ -45,7 +63,7 @@ CREATE TABLE IF NOT EXISTS batches (
   rejected       BIGINT NOT NULL,
   duplicates     BIGINT NOT NULL,
   ids_held       BIGINT NOT NULL COMMENT 'ids seen that are held after it: what another job keeps as Spark''s state',
-  ids_bytes      BIGINT AS (16 * ids_held) VIRTUAL COMMENT 'in the driver''s memory, and as many in seen_ids',
+  ids_bytes      BIGINT AS (24 * ids_held) VIRTUAL COMMENT 'in seen_ids, and a little more in the driver''s memory',
   PRIMARY KEY (checkpoint_id, batch_id),
   KEY by_committed_at (committed_at)
 );

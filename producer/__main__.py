@@ -36,6 +36,8 @@ again and again: a quarter of the producer's time."""
 SETTINGS = {
     "rate": "events a second, in the mean over a day",
     "duplicates": "events sent a second time, 0 to 0.5 of all",
+    "conflicts": "events sent once more with other contents, 0 to 0.5 of all",
+    "reloads": "orders reported once more, because the page was loaded again, 0 to 0.5 of all orders",
     "late": "events sent 1 to 45 minutes after they happened, 0 to 0.5 of all",
     "malformed": "damaged copies sent on top, 0 to 0.5 of all events",
     "backfill_minutes": "a first start without --start begins this many minutes ago",
@@ -95,7 +97,7 @@ def parse(arguments: list[str] | None = None) -> tuple[argparse.Namespace, stack
 
 def run(options: argparse.Namespace, settings: stack.Settings, stop: Flag) -> None:
     """Publishes until the events are sent or `stop` is set."""
-    rates = Rates(settings.producer_duplicates, settings.producer_late, settings.producer_malformed)
+    rates = Rates(*(getattr(settings, f"producer_{rate}") for rate in Rates._fields))
     with Ledger(settings.ledger_path) as ledger, Publisher(settings, ledger, stop) as publisher:
         backfill = timedelta(minutes=0 if ledger.view().acknowledged else settings.producer_backfill_minutes)
         while not stop.is_set():
@@ -116,13 +118,15 @@ def run(options: argparse.Namespace, settings: stack.Settings, stop: Flag) -> No
                 backfill = timedelta()
         totals = ledger.view()
         log.info(
-            "%d records acknowledged by this producer; the ledger has %d: %d events (%d of them late), %d duplicates, "
-            "%d malformed, %d purchases worth %d cents",
+            "%d records acknowledged by this producer; the ledger has %d: %d events (%d of them late), %d duplicates "
+            "(%d conflicts, %d reloads), %d malformed, %d purchases worth %d cents",
             publisher.acknowledged,
             totals.acknowledged,
             totals.events,
             totals.late,
             totals.duplicates,
+            totals.conflicts,
+            totals.reloads,
             totals.malformed,
             totals.purchases,
             totals.revenue_cents,

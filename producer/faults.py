@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from hashlib import blake2b
 from heapq import heappop, heappush
 from typing import Any, NamedTuple
+from uuid import UUID
 
 import msgspec
 
 from producer.shoppers import new_uuid
 
-EVENT, LATE, DUPLICATE = "event", "late", "duplicate"
+EVENT, LATE, DUPLICATE, CONFLICT, RELOAD = "event", "late", "duplicate", "conflict", "reload"
 """Kinds of records besides the names in MALFORMED."""
+GOOD = (EVENT, LATE)
+"""Those that count. The other kinds above are good as well, but an event counts that is the same."""
 
 LATE_MINUTES = (1, 45)
 OVERSIZED_BYTES = 300 * 1024
@@ -43,7 +46,8 @@ class Record(NamedTuple):
     key: bytes | None
     value: bytes | None
     kind: str
-    """`event`, `late` (an event that is sent long after it happened), `duplicate`, or a name in MALFORMED."""
+    """`event`, `late` (an event that is sent long after it happened), `duplicate` (sent a second time), `conflict`
+    (other contents under the same id), `reload` (an order under another id), or a name in MALFORMED."""
     event_name: str
     occurred_ms: int
     revenue_cents: int
@@ -51,11 +55,12 @@ class Record(NamedTuple):
     refund_cents: int
 
 
-@dataclass(frozen=True)
-class Rates:
-    """Faults per event, each from 0 to 1."""
+class Rates(NamedTuple):
+    """Faults per event, reloads per order, each from 0 to 1."""
 
     duplicates: float = 0.0
+    conflicts: float = 0.0
+    reloads: float = 0.0
     late: float = 0.0
     malformed: float = 0.0
 
@@ -170,11 +175,37 @@ def damaged(record: Record, fields: dict[str, Any], kind: str, rng: random.Rando
     return record._replace(key=key, value=value, kind=kind, revenue_cents=0, refund_cents=0)
 
 
+def conflicting(record: Record, fields: dict[str, Any], rng: random.Random) -> Record:
+    """What another program reports under the same id, within a second: from its own clock, or another device."""
+    other = {"device": "tablet" if fields["device"] == "desktop" else "desktop"}
+    if rng.random() < 0.5:
+        other["occurred_at"] = rfc3339(record.occurred_ms - rng.randrange(1, 90_000))
+    after_ms = rng.randrange(20, 900)
+    return _besides(record, CONFLICT, after_ms, encode(fields | other))
+
+
+def reloaded(record: Record, fields: dict[str, Any], rng: random.Random) -> Record:
+    """The same order under another id, when the page that says thank you is loaded again."""
+    after_ms = rng.randrange(1_000, 120_000)
+    digest = blake2b(fields["event_id"].encode(), digest_size=16).digest()
+    changes = {
+        "event_id": str(UUID(bytes=digest, version=4)),
+        "occurred_at": rfc3339(record.occurred_ms + after_ms),
+        "sent_at": rfc3339(record.at_ms + after_ms),
+    }
+    return _besides(record, RELOAD, after_ms, encode(fields | changes))
+
+
+def _besides(record: Record, kind: str, after_ms: int, value: bytes | None) -> Record:
+    """A record that is sent later and counts nothing."""
+    return record._replace(at_ms=record.at_ms + after_ms, value=value, kind=kind, revenue_cents=0, refund_cents=0)
+
+
 def send(events: Iterable[Event], rates: Rates, rng: random.Random) -> Iterator[Record]:
     """The records of `events` in the order in which they are sent, with faults among them.
 
     What is held back when the events end is sent then, so that every event is sent. An event counts once: as `event`
-    or as `late`; duplicates and malformed copies come on top.
+    or as `late`; duplicates of any kind and malformed copies come on top.
     """
     held: list[tuple[int, int, Record]] = []
     number = 0
@@ -201,7 +232,11 @@ def send(events: Iterable[Event], rates: Rates, rng: random.Random) -> Iterator[
         if rng.random() < rates.duplicates:
             # A client that saw no answer tries again within a second; one that went offline, minutes later.
             after_ms = rng.uniform(20, 900) if rng.random() < 0.7 else rng.uniform(1, 10) * 60_000
-            sent.append(record._replace(at_ms=at_ms + int(after_ms), kind=DUPLICATE, revenue_cents=0, refund_cents=0))
+            sent.append(_besides(record, DUPLICATE, int(after_ms), record.value))
+        if rng.random() < rates.conflicts:
+            sent.append(conflicting(record, fields, rng))
+        if name == "purchase" and rng.random() < rates.reloads:
+            sent.append(reloaded(record, fields, rng))
         for each in sent:
             if each.at_ms == occurred_ms:
                 yield each

@@ -26,7 +26,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from producer.faults import DUPLICATE, EVENT, LATE, Record
+from producer.faults import CONFLICT, DUPLICATE, EVENT, GOOD, LATE, RELOAD, Record
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS intents (
@@ -43,7 +43,7 @@ CREATE TABLE IF NOT EXISTS events_by_minute (
   PRIMARY KEY (minute, event_name)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS kinds (
-  kind     TEXT PRIMARY KEY,  -- event, late, duplicate, or a kind of malformed record
+  kind     TEXT PRIMARY KEY,  -- event, late, duplicate, conflict, reload, or a kind of malformed record
   records  INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS offsets (
@@ -151,12 +151,24 @@ class LedgerView:
         return self.kinds.get(LATE, 0)
 
     @property
+    def conflicts(self) -> int:
+        """Other contents under the id of an event."""
+        return self.kinds.get(CONFLICT, 0)
+
+    @property
+    def reloads(self) -> int:
+        """Orders that were reported once more, under another id."""
+        return self.kinds.get(RELOAD, 0)
+
+    @property
     def duplicates(self) -> int:
-        return self.kinds.get(DUPLICATE, 0)
+        """All that is good and does not count: events sent twice, conflicts and reloads."""
+        return self.kinds.get(DUPLICATE, 0) + self.conflicts + self.reloads
 
     @property
     def malformed_by_kind(self) -> dict[str, int]:
-        return {kind: records for kind, records in self.kinds.items() if kind not in (EVENT, LATE, DUPLICATE)}
+        good = (*GOOD, DUPLICATE, CONFLICT, RELOAD)
+        return {kind: records for kind, records in self.kinds.items() if kind not in good}
 
     @property
     def malformed(self) -> int:
@@ -297,7 +309,7 @@ class Ledger:
         minutes: dict[tuple[int, str], list[int]] = {}
         for _, kind, event_name, minute, revenue_cents, refund_cents in counted:
             kinds[kind] += 1
-            if kind in (EVENT, LATE):
+            if kind in GOOD:
                 sums = minutes.setdefault((minute, event_name), [0, 0, 0])
                 sums[0] += 1
                 sums[1] += revenue_cents

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import product
 
 import polars as pl
 from pyspark.sql import DataFrame, SparkSession
@@ -22,19 +23,23 @@ from contracts import Expectation
 from settings import Settings
 from spark_jobs import domains
 from spark_jobs.checkpoint import Checkpoint, Offsets, check_kept
+from spark_jobs.dedup import PASSED_OVER, Dedup
 from spark_jobs.lenient import fault, not_critical
 from spark_jobs.merge import Table, combine
 from spark_jobs.pipeline_tables import (
     arrivals,
+    duplicates_by_minute,
     expectations_by_minute,
     lateness_by_minute,
     minute_of,
     reject_samples_by_minute,
     rejects_by_minute,
 )
-from spark_jobs.seen import SeenIds, by_minute
-from spark_jobs.sinks.mysql import QUERY, Batch, MySQLSink, now
+from spark_jobs.seen import EVENT, ID_BYTES
+from spark_jobs.sinks import cassandra as archive_sink
+from spark_jobs.sinks.mysql import QUERY, SEEN_IDS, SEEN_KEYS, Batch, MySQLSink, now
 from spark_jobs.source import JUDGED, judge_slices, offsets_of, records, trigger
+from stores import cassandra
 from stores.outage import Outage, patiently
 
 log = logging.getLogger(__name__)
@@ -43,13 +48,15 @@ HISTORY = {
     "rejects_by_minute": "minute",
     "latency_by_minute": "minute",
     "lateness_by_minute": "minute",
+    "duplicates_by_minute": "minute",
     "progress_by_minute": "minute",
     "reject_samples_by_minute": "minute",
     "batches": "committed_at",
 }
 """The pipeline's own tables, and the time (UTC) by which retention deletes their rows."""
 
-EXPIRY_EVERY = timedelta(minutes=1)
+MINUTE = timedelta(minutes=1)
+EXPIRY_EVERY = MINUTE
 CAUGHT_UP = 0.9
 """A micro-batch with fewer records than this share of the most it may have took all there was."""
 
@@ -102,9 +109,10 @@ class Aggregate:
         self.settings = settings
         self.contract = contracts.load(settings.domain)
         self.tables = domain_tables(settings.domain)
+        self.archive = domains.load(settings.domain).ARCHIVE[0]
         self.checkpoint = checkpoint(settings)
         self.sink = MySQLSink(settings)
-        self.seen = SeenIds()
+        self.dedup = Dedup(self.contract.business_key)
         self.merged_batch = -1
         self.checkpoint_id = ""
         self.first: Offsets = {}
@@ -123,8 +131,16 @@ class Aggregate:
             check_kept(
                 QUERY, self.first, patiently(lambda: offsets_of(self.settings.events_topic, self.settings), "Kafka")
             )
-            self.seen = patiently(self.sink.seen_ids, "MySQL")
+            self.dedup = patiently(lambda: self.sink.remembered(self.contract.business_key), "MySQL")
+        self.dedup.decided = patiently(lambda: archive_sink.passed_over(self._partitions_held()), "Cassandra")
         patiently(lambda: self.sink.note_expectations(expectations(self.settings.domain)), "MySQL")
+
+    def _partitions_held(self) -> list[tuple[datetime, int]]:
+        """The archive's partitions of which events may still come: what was decided about them may be needed."""
+        latest = now().replace(second=0, microsecond=0) + self.contract.max_future
+        earliest = min((*self.dedup.ids.minutes, latest - self.contract.max_late))
+        minutes = [earliest + number * MINUTE for number in range((latest - earliest) // MINUTE + 1)]
+        return list(product(minutes, range(cassandra.SHARDS)))
 
     def start(self, spark: SparkSession, once: bool = False) -> StreamingQuery:
         """Starts the query, after `open`; `once`: it ends when it has all there is."""
@@ -146,28 +162,29 @@ class Aggregate:
         started_at = now()
         slices = frame.mapInArrow(partial(judge_slices, self.settings.domain), JUDGED).toArrow()
         judged = read_slices(slices.column("judged").to_pylist()) if slices.num_rows else self._nothing()
-        batch, new = self.digest(judged, batch_id, started_at)
+        batch = self.digest(judged, batch_id, started_at)
+        # Before the others count: should this die between the two, it is decided all the same.
+        patiently(lambda: archive_sink.pass_over(self.archive, batch.passed_over), "Cassandra")
         if not self.sink.commit(self.checkpoint_id, batch):
             log.warning("%s: batch %d had been committed already", QUERY, batch_id)
         self.merged_batch = batch_id
-        for minute, ids in new:
-            self.seen.add(minute, ids)
+        self.dedup.add(batch.seen[SEEN_IDS], batch.seen[SEEN_KEYS])
         if judged.height and batch.records < CAUGHT_UP * self.settings.spark_max_offsets_per_trigger:
             self.expire(slower_clock(started_at, judged["appended_at"]))
 
     def _nothing(self) -> pl.DataFrame:
         schema = domains.judge(self.settings.domain).schema
-        return pl.DataFrame(schema={**schema, "partition": pl.Int32(), "offset": pl.Int64(), "sample": pl.String()})
+        source = {"partition": pl.Int32(), "offset": pl.Int64(), "digest": pl.UInt64(), "sample": pl.String()}
+        return pl.DataFrame(schema=schema | source)
 
-    def digest(
-        self, judged: pl.DataFrame, batch_id: int, started_at: datetime
-    ) -> tuple[Batch, list[tuple[datetime, bytes]]]:
-        """A micro-batch from judged records, and the ids that are new with it."""
+    def digest(self, judged: pl.DataFrame, batch_id: int, started_at: datetime) -> Batch:
+        """A micro-batch from judged records."""
         # In Kafka's order: of two events with one id in one micro-batch, the one that came first counts.
         good = with_minute(judged.filter(pl.col("reject").is_null()).sort("partition", "offset"))
-        events = good.filter(self.seen.is_new(good))
-        new = list(by_minute(events))
-        batch = Batch(
+        good = self.dedup.outcomes(good)
+        events, others = good.filter(pl.col("outcome") == EVENT), good.filter(pl.col("outcome") != EVENT)
+        ids, keys = self.dedup.new(good)
+        return Batch(
             batch_id=batch_id,
             end=self.checkpoint.end_offsets(batch_id),
             records=judged.height,
@@ -177,13 +194,14 @@ class Aggregate:
             tables=[
                 *(rows_of(table, events) for table in (*self.tables, lateness_by_minute)),
                 rows_of(rejects_by_minute, judged),
+                rows_of(duplicates_by_minute, others),
             ],
             arrived=rows_of(arrivals, events)[1],
             samples=reject_samples_by_minute(judged, self.settings.events_topic),
-            seen=new,
-            ids_held=len(self.seen) + events.height,
+            seen={SEEN_IDS: ids, SEEN_KEYS: keys},
+            passed_over=others.filter(pl.col("outcome").is_in(PASSED_OVER)),
+            ids_held=len(self.dedup) + sum(len(held) // ID_BYTES for _, held, _ in (*ids, *keys)),
         )
-        return batch, new
 
     def expire(self, caught_up_at: datetime) -> None:
         """Forgets ids that can't come again, and old rows of the tables, once a minute.
@@ -195,11 +213,11 @@ class Aggregate:
             return
         # The contract's allowance for fast clocks of senders serves for the broker's against ours, too.
         ids_before = caught_up_at - self.contract.max_late - self.contract.max_future
-        self.seen.forget(ids_before - timedelta(minutes=1))
+        self.dedup.forget(ids_before - MINUTE)
         rows_before = caught_up_at - timedelta(days=self.settings.mysql_retention_days)
         ages = {(table.name, table.expires_by): rows_before for table in self.tables}
         ages |= dict.fromkeys(HISTORY.items(), rows_before)
-        ages |= {("seen_ids", "minute"): ids_before - timedelta(minutes=1)}
+        ages |= dict.fromkeys(((SEEN_IDS, "minute"), (SEEN_KEYS, "minute")), ids_before - MINUTE)
         try:
             self.sink.expire(ages)
             self.expired_at = caught_up_at

@@ -48,11 +48,7 @@ def archive_slices(domain: str, slices: Iterable[pa.RecordBatch]) -> Iterator[pa
     topic = settings_module.load().events_topic
     dead_letter_topic = settings_module.load().dead_letter_topic
     for slice_ in slices:
-        verdict = judged(judge, slice_).with_columns(
-            pl.Series("value", slice_.column("value").to_pylist(), dtype=pl.Binary()),
-            pl.Series("key", slice_.column("key").to_pylist(), dtype=pl.Binary()),
-            pl.Series("length", slice_.column("length").to_pylist(), dtype=pl.Int64()),
-        )
+        verdict = judged(judge, slice_).hstack(pl.DataFrame(pl.from_arrow(slice_.select(["value", "key", "length"]))))
         good = verdict.filter(pl.col("reject").is_null())
         bad = verdict.filter(pl.col("reject").is_not_null())
         outage = None

@@ -22,7 +22,7 @@ import polars as pl
 import pyarrow as pa
 
 from contracts import Contract, ContractError, Expectation, Field
-from spark_jobs.lenient import Lenient, event_type, fault
+from spark_jobs.lenient import Lenient, fault
 
 MAX_RECORD_BYTES = 256 * 1024
 """Longer records are rejected unread: no event of a shop is that long, and one must not fill a worker's memory."""
@@ -133,8 +133,8 @@ class Judge:
         self.contract = contract
         self.derived = {f.name: dict((derived or {}).get(f.name, {})) for f in contract.fields if f.type == "array"}
         self.fields = {field.name: field for field in contract.fields}
-        self.decoder = msgspec.json.Decoder(event_type(contract.domain, contract.fields))
         self.lenient = Lenient(contract.domain, contract.fields)
+        self.decoder = msgspec.json.Decoder(self.lenient.type)
         self.columns = tuple(self.fields if columns is None else columns)
         self._check_patterns()
         fails = {e: self._fails(e) for e in contract.expectations}
@@ -143,14 +143,14 @@ class Judge:
         self.strict = {e: failing for e, failing in fails.items() if e.action != "keep"}
         evaluated = (*self.kept.values(), *self.strict.values())
         self.named = {"occurred_at", *self.columns, *(name for e in evaluated for name in e.meta.root_names())}
-        self.told = kept
+        self.tells_failed = kept
         # What has a pattern is looked at in any case: the verdict must not depend on what a caller asks for.
         self.flat = [f for f in contract.fields if f.type != "array" and (f.name in self.named or self._looked_at(f))]
         self.arrays = {array: self._needed(self.fields[array]) for array in self.derived}
 
     def _looked_at(self, field: Field) -> bool:
         """Whether a text must be held against its pattern although nothing else needs it."""
-        return bool(_pattern(field)) and (field.critical or self.told)
+        return bool(_pattern(field)) and (field.critical or self.tells_failed)
 
     def _needed(self, array: Field) -> list[Field]:
         """The fields of an array's objects that are returned, summed up or have a pattern."""
@@ -344,7 +344,7 @@ class Judge:
 
     def _failed(self, left_out: Mapping[int, set[str]], height: int) -> pl.Expr:
         """The names of the kept expectations that an event fails, then of the fields that are left out of it."""
-        if not self.told:
+        if not self.tells_failed:
             return pl.lit([], dtype=pl.List(pl.String())).alias("failed")
         names = [pl.when(fails).then(pl.lit(e.name)) for e, fails in self.kept.items()]
         failed = pl.concat_list(names or [pl.lit(None, pl.String())]).list.drop_nulls()

@@ -55,6 +55,14 @@ def expectations_by_minute(expectations: Sequence[str]) -> Table:
     return expectations_by_minute
 
 
+@table(key=("minute", "kind"), sum=("records",))
+def duplicates_by_minute(duplicates: pl.DataFrame) -> pl.DataFrame:
+    """From good records that do not count, with the column `outcome`, which says why."""
+    return duplicates.select(
+        minute_of("appended_at"), pl.col("outcome").alias("kind"), pl.lit(1, dtype=pl.Int64).alias("records")
+    )
+
+
 @table(key=("minute", "late_from_s"), sum=("events",))
 def lateness_by_minute(records: pl.DataFrame) -> pl.DataFrame:
     late_s = (pl.col("appended_at") - pl.col("occurred_at")).dt.total_seconds()

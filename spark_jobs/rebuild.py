@@ -4,6 +4,9 @@ For when MySQL or a checkpoint was lost, or a domain's functions were changed. T
 archive query takes all there is in Kafka, so that Cassandra holds exactly the events before some offsets. Then the
 tables are computed anew beside the old ones, with the ids seen and a checkpoint that goes on at those offsets; at
 last all are renamed in one statement. A crash before that leaves the old tables, and `rebuild` can simply run again.
+
+Of events under one id, or with one business key, those count that counted in the stream: what it passed over is noted
+in Cassandra. Where MySQL is lost, it may not have come to decide on the last ones. Then the earliest counts.
 """
 
 from __future__ import annotations
@@ -17,27 +20,33 @@ from typing import Any
 
 import polars as pl
 import pyarrow as pa
+from pyspark.errors import StreamingQueryException
 from pyspark.sql import SparkSession
 
 import contracts
 from producer.ledger import Ledger
 from settings import Settings
 from spark_jobs import aggregate, domains, replay, session
-from spark_jobs.checkpoint import Offsets, to_json
+from spark_jobs.checkpoint import CheckpointRefused, Offsets, to_json
+from spark_jobs.dedup import Dedup
 from spark_jobs.drain import complete_aggregates, complete_archive
 from spark_jobs.job import only_one
+from spark_jobs.judge import Judge
 from spark_jobs.merge import Table
 from spark_jobs.pipeline_tables import rejects_by_minute
-from spark_jobs.seen import by_minute
-from spark_jobs.sinks.cassandra import read_partition
+from spark_jobs.seen import EVENT
+from spark_jobs.sinks.cassandra import Archive, pass_over, passed_over, read_partition
 from spark_jobs.sinks.dead_letter import Address, addresses
-from spark_jobs.sinks.mysql import QUERY, merge_rows, now
+from spark_jobs.sinks.mysql import QUERY, SEEN_IDS, SEEN_KEYS, hold, merge_rows, now
 from spark_jobs.source import JUDGED, worker_judge
 from stores import cassandra, mysql
 
 log = logging.getLogger(__name__)
 
 BESIDE = "__rebuild"
+SINCE_EVER = datetime.fromtimestamp(0, UTC).replace(tzinfo=None)
+REMEMBERED_BEFORE = timedelta(hours=4)
+"""For so long before the first undecided event ids are remembered: longer than any contract lets events be late."""
 Partition = tuple[datetime, int]
 
 
@@ -49,10 +58,27 @@ def run(settings: Settings) -> None:
     """Rebuilds the domain's tables; raises CheckpointRefused while the job runs."""
     with only_one(settings), session.running(settings) as spark:
         replay.settle(settings)
+        undecided_from = decide(settings, spark)
         upto = complete_archive(settings, spark)
         with mysql.connected(settings, "root", settings.domain) as connection:
-            swap(settings, connection, recompute(settings, spark, connection, upto))
+            swap(settings, connection, recompute(settings, spark, connection, upto, undecided_from))
     log.info("rebuilt: the stream goes on from here")
+
+
+def decide(settings: Settings, spark: SparkSession) -> datetime:
+    """Has the stream decide which events count, as far as it can; returns the first minute (UTC, naive) in which there
+    may be events that it has not decided on."""
+    began = now().replace(second=0, microsecond=0)
+    with mysql.connected(settings, "reader", settings.domain) as connection:
+        if not mysql.query(connection, "SELECT 1 FROM checkpoints WHERE query = %s", (QUERY,)):
+            return SINCE_EVER
+    try:
+        complete_aggregates(settings, spark)
+    except (CheckpointRefused, StreamingQueryException) as error:
+        log.warning("the aggregates can't go on, and don't decide any more what counts: %s", error)
+        return SINCE_EVER
+    contract = contracts.load(settings.domain)
+    return began - contract.max_late - contract.max_future - timedelta(minutes=1)
 
 
 def check(settings: Settings) -> None:
@@ -104,16 +130,24 @@ def discard(connection: Any, names: Sequence[str]) -> None:
 
 
 def read_archive(domain: str, slices: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """For mapInArrow: partitions of the archive (minute, shard) -> their events judged, as source.judge_slices does."""
+    """For mapInArrow: partitions of the archive (minute, shard) -> their events judged, as source.judge_slices does,
+    with what was decided about them."""
     judge = worker_judge(domain)
     main = domains.load(domain).ARCHIVE[0]
     for partitions in slices:
         for row in partitions.to_pylist():
-            payloads = read_partition(main, row["minute"], row["shard"])
-            judged = judge.judge_archived(payloads, row["minute"])
+            judged = judged_partition(judge, main, row["minute"], row["shard"])
             yield pa.RecordBatch.from_pydict(
                 {"judged": pa.array([judged.write_ipc(None, compression="lz4").getvalue()], pa.binary())}
             )
+
+
+def judged_partition(judge: Judge, archive: Archive, minute: datetime, shard: int) -> pl.DataFrame:
+    """The events of a partition: Judge.judge_archived's columns, digest, and `decided`, null where they count. Raises
+    Outage."""
+    payloads, digests = read_partition(archive, minute, shard)
+    judged = judge.judge_archived(payloads, minute).with_columns(pl.Series("digest", digests, dtype=pl.UInt64))
+    return judged.join(passed_over([(minute, shard)]), on=["event_id", "digest"], how="left", maintain_order="left")
 
 
 def partitions(settings: Settings) -> list[Partition]:
@@ -132,10 +166,16 @@ def by_hour(all_partitions: Sequence[Partition]) -> Iterator[tuple[datetime, lis
     yield from hours.items()
 
 
-def recompute(settings: Settings, spark: SparkSession, connection: Any, upto: Offsets) -> list[str]:
-    """Computes the tables anew, beside the old ones; returns the old ones' names, all but the pipeline's history."""
+def recompute(
+    settings: Settings, spark: SparkSession, connection: Any, upto: Offsets, undecided_from: datetime | None = None
+) -> list[str]:
+    """Computes the tables anew, beside the old ones; returns the old ones' names, all but the pipeline's history.
+
+    Among events that occurred from `undecided_from` on (UTC, naive), those under one id are told apart here, too;
+    None: all were decided on.
+    """
     tables: tuple[Table, ...] = (*aggregate.domain_tables(settings.domain), rejects_by_minute)
-    names = [*(table.name for table in tables), "seen_ids", "checkpoints"]
+    names = [*(table.name for table in tables), SEEN_IDS, SEEN_KEYS, "checkpoints"]
     discard(connection, names)
     with mysql.transaction(connection) as cursor:
         for name in names:
@@ -143,18 +183,20 @@ def recompute(settings: Settings, spark: SparkSession, connection: Any, upto: Of
     contract = contracts.load(settings.domain)
     ids_from = now() - contract.max_late - contract.max_future - timedelta(minutes=1)
     rows_from = now() - timedelta(days=settings.mysql_retention_days)
-    aggregated = 0
+    aggregated, dedup = 0, Dedup(contract.business_key)
     for hour, hours_partitions in by_hour(partitions(settings)):
         judged = read_hour(settings.domain, spark, hours_partitions)
-        events = aggregate.with_minute(judged.filter(pl.col("reject").is_null()))
-        events = events.unique(["minute", "event_id"], keep="first", maintain_order=True)
+        good = aggregate.with_minute(judged.filter(pl.col("reject").is_null()))
+        dedup.forget(hour.replace(tzinfo=None) - (now() - ids_from))
+        good = decided(domains.load(settings.domain).ARCHIVE[0], dedup, good, undecided_from)
+        events = good.filter(pl.col("outcome") == EVENT)
         aggregated += events.height
+        held = dict(zip((SEEN_IDS, SEEN_KEYS), dedup.new(good.filter(pl.col("minute") >= ids_from)), strict=True))
         with mysql.transaction(connection) as cursor:
             if hour.replace(tzinfo=None) + timedelta(hours=1) > rows_from:
                 for table in tables[:-1]:
                     merge_rows(cursor, *aggregate.rows_of(table, events), into=table.name + BESIDE)
-            for minute, ids in by_minute(events.filter(pl.col("minute") >= ids_from)):
-                cursor.execute(f"INSERT INTO seen_ids{BESIDE} VALUES (%s, -1, %s)", (minute, ids))  # noqa: S608
+            hold(cursor, -1, held, BESIDE)
         log.info("recomputed %s: %d events", hour.strftime("%Y-%m-%d %H:00"), events.height)
     rejected = [address for address in addresses(settings) if address.offset < upto.get(address.partition, 0)]
     replayed = replay.closed(settings)
@@ -165,6 +207,22 @@ def recompute(settings: Settings, spark: SparkSession, connection: Any, upto: Of
         still_rejected = [address for address in rejected if address.place not in replayed]
         note(cursor, upto, aggregated, len(still_rejected))
     return names
+
+
+def decided(archive: Archive, dedup: Dedup, events: pl.DataFrame, undecided_from: datetime | None) -> pl.DataFrame:
+    """Archived events, in any order, with their `outcome`. What is passed over only here is noted, so that the stream
+    knows it, too. Raises Outage."""
+    events = events.sort("occurred_at", "digest").with_columns(pl.col("decided").fill_null(EVENT).alias("outcome"))
+    if undecided_from is None or events.is_empty() or events["minute"].max() + REMEMBERED_BEFORE < undecided_from:
+        return events
+    others = events.filter(pl.col("outcome") != EVENT)
+    told = dedup.outcomes(events.filter(pl.col("outcome") == EVENT))
+    outcome = pl.when(pl.col("minute") >= undecided_from).then("outcome").otherwise(pl.lit(EVENT))
+    told = told.with_columns(outcome.alias("outcome"))
+    passed = told.filter(pl.col("outcome") != EVENT).with_columns(partition=pl.lit(-1), offset=pl.lit(-1))
+    pass_over(archive, passed)
+    dedup.add(*dedup.new(told))
+    return pl.concat([others, told])
 
 
 def read_hour(domain: str, spark: SparkSession, hours_partitions: Sequence[Partition]) -> pl.DataFrame:

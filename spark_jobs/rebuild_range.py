@@ -32,9 +32,9 @@ from spark_jobs import aggregate, domains, replay
 from spark_jobs.checkpoint import Offsets, from_json
 from spark_jobs.lag import LagMeter
 from spark_jobs.merge import Table, combine
+from spark_jobs.rebuild import judged_partition
 from spark_jobs.seen import SeenIds
-from spark_jobs.sinks.cassandra import read_partition
-from spark_jobs.sinks.mysql import QUERY, MySQLSink, merge_rows, now
+from spark_jobs.sinks.mysql import QUERY, SEEN_IDS, MySQLSink, merge_rows, now
 from stores import cassandra, mysql
 from stores.outage import Outage, patiently
 
@@ -68,12 +68,12 @@ class Counted:
     replayed: int
 
     def has(self, events: pl.DataFrame) -> pl.Series:
-        """Whether each event (columns minute, event_id) has counted."""
-        return (events["minute"] < self.since) | ~self.seen.is_new(events)
+        """Whether each event (columns minute, event_id, digest) has counted, or was passed over as a repeat."""
+        return (events["minute"] < self.since) | self.seen.holds(events)
 
     def grown(self, now_seen: SeenIds) -> dict[datetime, int]:
         """The minutes that have more ids now, and how many."""
-        grown = {at: len(ids) - len(self.seen.minutes.get(at, ())) for at, ids in now_seen.minutes.items()}
+        grown = {at: now_seen.held_in(at) - self.seen.held_in(at) for at in now_seen.minutes}
         return {at: more for at, more in grown.items() if more > 0 and at >= self.since}
 
 
@@ -145,7 +145,7 @@ def reached(connection: Any) -> Offsets:
 def seen_now(settings: Settings) -> SeenIds:
     sink = MySQLSink(settings)
     try:
-        return sink.seen_ids()
+        return sink.seen(SEEN_IDS)
     finally:
         sink.close()
 
@@ -162,15 +162,16 @@ class Events:
         self.by_minute = {at: self._counted(at) for at in minutes(since, until)}
 
     def read(self, at: datetime) -> pl.DataFrame:
-        """The archived events of a minute (UTC, naive): Judge.judge's columns and minute. Raises Outage."""
+        """The archived events of a minute (UTC, naive): judged_partition's columns and minute. Raises Outage."""
         moment = at.replace(tzinfo=UTC)
-        payloads = [p for shard in range(cassandra.SHARDS) for p in read_partition(self.archive, moment, shard)]
-        good = self.judge.judge_archived(payloads, moment).filter(pl.col("reject").is_null())
-        return aggregate.with_minute(good).unique(["minute", "event_id"], keep="first", maintain_order=True)
+        judged = pl.concat(
+            judged_partition(self.judge, self.archive, moment, shard) for shard in range(cassandra.SHARDS)
+        )
+        return aggregate.with_minute(judged.filter(pl.col("reject").is_null()))
 
     def _counted(self, at: datetime) -> pl.DataFrame:
         events = self.read(at)
-        return events.filter(self.counted.has(events))
+        return events.filter(self.counted.has(events) & events["decided"].is_null())
 
     def of(self, since: datetime, until: datetime) -> pl.DataFrame:
         return pl.concat(self.by_minute[at] for at in minutes(since, until))
@@ -213,10 +214,10 @@ class Events:
         for at, more in self.counted.grown(now_seen).items():
             if at >= min(self.by_minute):
                 events = self.read(at)
-                new = events.filter(self.counted.seen.is_new(events) & ~now_seen.is_new(events))
+                new = events.filter(~self.counted.seen.holds(events) & now_seen.holds(events))
                 if new.height != more:
                     raise Outage(f"the archive does not have all events of {at} yet")
-                found.append(new)
+                found.append(new.filter(pl.col("decided").is_null()))
         return pl.concat(found)
 
 

@@ -18,22 +18,25 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import islice, product
 from typing import Any
 
 import polars as pl
 from cassandra.cluster import Session
 
+import contracts
 from producer.ledger import Ledger
 from settings import Settings
 from spark_jobs import aggregate, domains, session
+from spark_jobs.dedup import Dedup, Held
 from spark_jobs.drain import complete_aggregates, complete_archive
 from spark_jobs.job import only_one
 from spark_jobs.judge import TIMESTAMP, Judge
-from spark_jobs.seen import by_minute
 from spark_jobs.sinks import cassandra as archive_sink
+from spark_jobs.sinks.cassandra import Archive
 from spark_jobs.sinks.dead_letter import Address, letters
-from spark_jobs.sinks.mysql import QUERY, merge_rows
+from spark_jobs.sinks.mysql import QUERY, SEEN_IDS, SEEN_KEYS, MySQLSink, hold, merge_rows
+from spark_jobs.source import digests
 from stores import cassandra, mysql
 
 log = logging.getLogger(__name__)
@@ -96,7 +99,8 @@ def judge_of(settings: Settings) -> Judge:
     """A judge that returns what the tables and the archive need."""
     module = domains.load(settings.domain)
     keys = [name for archive in module.ARCHIVE for name in archive.clustering]
-    return domains.judge(settings.domain, tuple(dict.fromkeys([*module.COLUMNS, *keys])))
+    told = domains.told_by(contracts.load(settings.domain))
+    return domains.judge(settings.domain, tuple(dict.fromkeys([*module.COLUMNS, *told, *keys])))
 
 
 def good_ones(judge: Judge, some: Sequence[Letter]) -> pl.DataFrame:
@@ -113,6 +117,7 @@ def good_ones(judge: Judge, some: Sequence[Letter]) -> pl.DataFrame:
         pl.Series("partition", [address.partition for address in places], dtype=pl.Int64),
         pl.Series("offset", [address.offset for address in places], dtype=pl.Int64),
     )
+    judged = judged.with_columns(digests(values, judged["reject"]))
     return aggregate.with_minute(judged.filter(pl.col("reject").is_null()))
 
 
@@ -124,7 +129,7 @@ def in_slices(some: Iterator[Letter]) -> Iterator[list[Letter]]:
 def replay(settings: Settings) -> tuple[int, int, int]:
     """Replays all open letters; returns the numbers of events, duplicates, and letters that stay."""
     judge, archives = judge_of(settings), domains.load(settings.domain).ARCHIVE
-    done = closed(settings)
+    done, dedup = closed(settings), counted_lately(settings)
     waiting = (letter for letter in letters(settings) if letter[0].place not in done)
     events = duplicates = still = 0
     with mysql.connected(settings, "spark", settings.domain) as connection:
@@ -133,26 +138,65 @@ def replay(settings: Settings) -> tuple[int, int, int]:
             still += len(some) - good.height
             if good.is_empty():
                 continue
-            first = good.select(pl.struct("minute", "event_id").is_first_distinct()).to_series()
-            new = first & ~pl.Series(archive_sink.archived(archives[0], good), dtype=pl.Boolean)
-            good = good.with_columns(pl.when(new).then(pl.lit(EVENT)).otherwise(pl.lit(DUPLICATE)).alias("outcome"))
+            good = with_outcomes(dedup, archives, judge, good)
+            ids, keys = dedup.new(good.filter(pl.col("outcome") == EVENT))
             with mysql.transaction(connection) as cursor:
-                count(settings, cursor, good)
+                count(settings, cursor, good, {SEEN_IDS: ids, SEEN_KEYS: keys})
+            dedup.add(ids, keys)
             close(settings, connection, good)
-            events, duplicates = events + int(new.sum()), duplicates + int((~new).sum())
+            new = int((good["outcome"] == EVENT).sum())
+            events, duplicates = events + new, duplicates + good.height - new
     return events, duplicates, still
 
 
-def count(settings: Settings, cursor: Any, good: pl.DataFrame) -> None:
-    """Counts the new events among `good` in all tables, and notes what is under way, in the caller's transaction."""
+def counted_lately(settings: Settings) -> Dedup:
+    """What the stream remembers. Raises Outage."""
+    sink = MySQLSink(settings)
+    try:
+        return sink.remembered(contracts.load(settings.domain).business_key)
+    finally:
+        sink.close()
+
+
+def with_outcomes(dedup: Dedup, archives: Sequence[Archive], judge: Judge, good: pl.DataFrame) -> pl.DataFrame:
+    """Good letters with their `outcome`: DUPLICATE is what the stream remembers, or the archive has. Raises Outage."""
+    told = dedup.outcomes(good).with_row_index("row")
+    there = archive_sink.archived(archives[0], told)
+    keyed = dedup.keyed(told)
+    orders = next((a for a in archives if dedup.key and a.clustering[0] == dedup.key.field), None)
+    repeats = [
+        row
+        for row, key in (keyed.select("row", "event_id").rows() if orders else ())
+        if dedup.keyed(counting(judge, archive_sink.of_key(orders, key))).height
+    ]
+    new = (pl.col("outcome") == EVENT) & ~pl.Series(there, dtype=pl.Boolean) & ~pl.col("row").is_in(repeats)
+    return told.with_columns(pl.when(new).then(pl.lit(EVENT)).otherwise(pl.lit(DUPLICATE)).alias("outcome")).drop("row")
+
+
+def counting(judge: Judge, received: Sequence[tuple[datetime, int, bytes]]) -> pl.DataFrame:
+    """The events that count among archived ones: time (UTC), digest and payload of each."""
+    judged = [
+        judge.judge_archived([payload], at).with_columns(pl.lit(digest, pl.UInt64).alias("digest"))
+        for at, digest, payload in received
+    ]
+    if not judged:
+        return pl.DataFrame(schema=judge.schema)
+    events = pl.concat(judged).filter(pl.col("reject").is_null())
+    minutes = {at.replace(second=0, microsecond=0) for at, _, _ in received}
+    passed = archive_sink.passed_over(product(minutes, range(cassandra.SHARDS)))
+    return events.join(passed, on=["event_id", "digest"], how="anti")
+
+
+def count(settings: Settings, cursor: Any, good: pl.DataFrame, held: Mapping[str, Sequence[Held]]) -> None:
+    """Counts the new events among `good` in all tables, and notes what is held and what is under way, in the caller's
+    transaction."""
     new = good.filter(pl.col("outcome") == EVENT)
     for table in aggregate.domain_tables(settings.domain):
         merge_rows(cursor, *aggregate.rows_of(table, new))
     # Below those of micro-batches, and of rebuilds (-1).
     cursor.execute("SELECT LEAST(COALESCE(MIN(batch_id), 0), -1) - 1 FROM seen_ids")
     [batch_id] = cursor.fetchone()
-    for minute, ids in by_minute(new):
-        cursor.execute("INSERT INTO seen_ids VALUES (%s, %s, %s)", (minute, batch_id, ids))
+    hold(cursor, batch_id, held)
     cursor.executemany(
         "INSERT INTO replays_under_way (kafka_partition, kafka_offset, outcome) VALUES (%s, %s, %s)",
         good.select("partition", "offset", "outcome").rows(),

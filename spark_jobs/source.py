@@ -18,6 +18,7 @@ from spark_jobs import domains
 from spark_jobs.checkpoint import Offsets
 from spark_jobs.judge import MAX_RECORD_BYTES, ContractViolation, Judge
 from spark_jobs.pipeline_tables import with_samples
+from spark_jobs.seen import digest
 from stores.kafka import outages
 
 
@@ -61,16 +62,21 @@ def worker_judge(domain: str, columns: tuple[str, ...] | None = None, kept: bool
 
 
 def judged(judge: Judge, records: pa.RecordBatch) -> pl.DataFrame:
-    """Judge.judge's columns and partition, offset for a slice of the source. Raises ContractViolation."""
+    """Judge.judge's columns, partition, offset and digest for a slice of the source. Raises ContractViolation."""
     frame = pl.DataFrame(pl.from_arrow(records.select(["partition", "offset", "timestamp"])))
+    values = records.column("value").to_pylist()
     try:
-        verdict = judge.judge(
-            records.column("value").to_pylist(), frame["timestamp"], records.column("length").to_pylist()
-        )
+        verdict = judge.judge(values, frame["timestamp"], records.column("length").to_pylist())
     except ContractViolation as violation:
         partition, offset = frame.select("partition", "offset").row(violation.row)
         raise ContractViolation(violation.row, f"partition {partition}, offset {offset}: {violation}") from None
-    return verdict.with_columns(frame["partition"], frame["offset"])
+    return verdict.with_columns(frame["partition"], frame["offset"], digests(values, verdict["reject"]))
+
+
+def digests(values: Iterable[bytes | None], rejects: Iterable[str | None]) -> pl.Series:
+    """The digest of each good record, null for a rejected one."""
+    found = [digest(value or b"") if reject is None else None for value, reject in zip(values, rejects, strict=True)]
+    return pl.Series("digest", found, dtype=pl.UInt64)
 
 
 def judge_slices(domain: str, slices: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

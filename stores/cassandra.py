@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from secrets import token_urlsafe
+from typing import Any
 
 from cassandra import (
     AuthenticationFailed,
@@ -30,6 +31,14 @@ GRANTS = {"spark": ("SELECT", "MODIFY"), "reader": ("SELECT",)}
 REQUEST_TIMEOUT_S = 20.0
 RECONNECT_EVERY_S = 1.0
 SHARDS = 16
+
+
+def received(row: Any) -> Iterator[tuple[bytes | None, str]]:
+    """Digest and payload of each event that came under the key of an archive's row (columns payload, payloads); the
+    digest is None of one from before they were kept."""
+    if row.payload:
+        yield None, row.payload
+    yield from (row.payloads or {}).items()
 
 
 def shard(key: bytes) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import heapq
 import logging
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -73,17 +74,18 @@ def show() -> Response:
     if not given:
         return answer()
     question = raw_events.question(given, contract)
-    count, newest = newest_of(raw_events.find(settings, question))
+    count, others, newest = newest_of(raw_events.find(settings, question))
     rows = [row(event) for event in newest]
     columns = [name for name in rows[0].cells if any(row.cells[name] for row in rows)] if rows else []
-    return answer(question=question, count=count, rows=rows, columns=columns, links=LINKS, numbers=(*ARRAYS, *AMOUNTS))
+    counts = {"count": count, "others": others}
+    return answer(question=question, **counts, rows=rows, columns=columns, links=LINKS, numbers=(*ARRAYS, *AMOUNTS))
 
 
 @page.get("/events.jsonl")
 def download() -> Response:
     events = raw_events.find(settings, raw_events.question(parameters(), contract))
     first = list(islice(events, 1))  # read now: once the answer has begun, it can't say that Cassandra is away
-    lines = (f"{event.payload}\n" for event in chain(first, events))
+    lines = (f"{event.payload}\n" for event in chain(first, events) if not event.passed_over)
     name = {"Content-Disposition": "attachment; filename=events.jsonl"}
     return Response(lines, mimetype="application/jsonl", headers=name)
 
@@ -120,15 +122,17 @@ def answer(status: int = 200, **found: Any) -> Response:
     return Response(html.encode("utf-8", "replace"), status, mimetype="text/html")
 
 
-def newest_of(events: Iterable[Event]) -> tuple[int, list[Event]]:
-    """How many there are, and those to show, the newest first; only these are kept meanwhile."""
-    count, newest = 0, []
-    for count, event in enumerate(events, 1):  # noqa: B007 - the last one is how many there are
+def newest_of(events: Iterable[Event]) -> tuple[int, int, list[Event]]:
+    """How many count, how many others there are, and those to show, the newest first; only these are kept meanwhile."""
+    counts: Counter[bool] = Counter()
+    newest: list[Event] = []
+    for event in events:
+        counts[not event.passed_over] += 1
         if len(newest) < SHOWN_AT_MOST:
             heapq.heappush(newest, event)
         else:
             heapq.heappushpop(newest, event)
-    return count, sorted(newest, reverse=True)
+    return counts[True], counts[False], sorted(newest, reverse=True)
 
 
 def row(event: Event) -> Row:
@@ -138,6 +142,7 @@ def row(event: Event) -> Row:
         **{dimension.name: ", ".join(raw_events.values(fields, dimension)) for dimension in contract.dimensions},
         **{name: str(len(fields.get(name) or ()) or "") for name in ARRAYS},
         **{name: amount(fields.get(name), fields.get(currency)) for name, currency in AMOUNTS.items()},
+        "does_not_count": event.passed_over,
     }
     links = {key: fields[name] for key, name in LINKS.items() if fields.get(name)}
     return Row(cells, links, event.payload)

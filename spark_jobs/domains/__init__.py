@@ -13,7 +13,10 @@ from collections.abc import Sequence
 from importlib import import_module
 from types import ModuleType
 
+import polars as pl
+
 import contracts
+from contracts import Contract
 from spark_jobs.judge import Judge
 from spark_jobs.merge import Table
 
@@ -30,5 +33,14 @@ def tables(domain: str) -> tuple[Table, ...]:
 
 def judge(domain: str, columns: Sequence[str] | None = None, kept: bool = True) -> Judge:
     """The judge of a domain's records, returning `columns`, by default those that its tables need."""
-    module = load(domain)
-    return Judge(contracts.load(domain), module.COLUMNS if columns is None else columns, module.DERIVED, kept)
+    module, contract = load(domain), contracts.load(domain)
+    if columns is None:
+        columns = tuple(dict.fromkeys((*module.COLUMNS, *told_by(contract))))
+    return Judge(contract, columns, module.DERIVED, kept)
+
+
+def told_by(contract: Contract) -> tuple[str, ...]:
+    """The fields by which an event is told from others, and found in the archive."""
+    key = contract.business_key
+    names = (key.field, *pl.sql_expr(key.where).meta.root_names()) if key else ()
+    return (contract.identity, *load(contract.domain).ARCHIVE[0].clustering, *names)

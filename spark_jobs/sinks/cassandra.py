@@ -10,19 +10,24 @@ from datetime import datetime
 from functools import cache
 from itertools import zip_longest
 from struct import pack
+from typing import Any
 
 import polars as pl
 from cassandra.cluster import NoHostAvailable, ResponseFuture, Session
+from cassandra.concurrent import execute_concurrent_with_args
 from cassandra.connection import ConnectionBusy
 from cassandra.query import BatchStatement, BatchType, BoundStatement, PreparedStatement, Statement
 
 import settings as settings_module
+from spark_jobs.dedup import DECIDED
+from spark_jobs.seen import digest as digest_of
 from stores import cassandra
 from stores.outage import Outage
 
 ROWS_PER_BATCH = 300
 BYTES_PER_BATCH = 256 * 1024
 BATCHES_IN_FLIGHT = 8
+READS_IN_FLIGHT = 32
 BUSY_AT_MOST_S = 20.0
 BUSY_PAUSE_S = 0.01
 
@@ -43,26 +48,39 @@ class Archive:
     sharded_by: str | None = None
 
     @property
-    def insert(self) -> str:
-        columns = (*(("minute", "shard") if self.sharded_by else ()), *self.clustering, "payload")
-        marks = ", ".join("?" * len(columns))
-        return f"INSERT INTO {self.name} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - no data in it
+    def key(self) -> tuple[str, ...]:
+        """The columns of the primary key."""
+        return (*(("minute", "shard") if self.sharded_by else ()), *self.clustering)
+
+    @property
+    def put(self) -> str:
+        """The statement that adds a payload to an event's row, with a row's values in their order."""
+        where = " AND ".join(f"{column} = ?" for column in self.key)
+        return f"UPDATE {self.name} SET payloads[?] = ? WHERE {where}"  # noqa: S608 - no data in it
 
 
 def encoded(column: pl.Series) -> list[bytes]:
-    """Values as Cassandra's protocol has them: times are milliseconds in 8 bytes, ids and text are their bytes.
+    """Values as Cassandra's protocol has them: times are milliseconds in 8 bytes, as are digests, ids and text are
+    their bytes.
 
     The driver's own way, through an object a value, takes five times as long.
     """
     if column.dtype.is_temporal():
         milliseconds = column.dt.epoch("ms").to_numpy().astype(">i8").tobytes()
-        return [milliseconds[at : at + 8] for at in range(0, len(milliseconds), 8)]
+        return _eights(milliseconds)
+    if column.dtype == pl.UInt64:
+        return _eights(column.to_numpy().astype(">u8").tobytes())
     return column.to_list()
 
 
+def _eights(joined: bytes) -> list[bytes]:
+    return [joined[at : at + 8] for at in range(0, len(joined), 8)]
+
+
 def lines(archive: Archive, events: pl.DataFrame) -> Iterator[Row]:
-    """The row of each event, in order; where a field that leads it is null, so is what stands for it."""
-    columns = [encoded(events[name]) for name in (*archive.clustering, "value")]
+    """The row of each event, in order, key, digest and payload; where a field that leads it is null, so is what stands
+    for it."""
+    columns = [encoded(events[name]) for name in (*archive.clustering, "digest", "value")]
     if archive.sharded_by:
         shards = [bytes([cassandra.shard(key)]) for key in events[archive.sharded_by]]
         columns = [encoded(events["occurred_at"].dt.truncate("1m")), shards, *columns]
@@ -70,8 +88,8 @@ def lines(archive: Archive, events: pl.DataFrame) -> Iterator[Row]:
 
 
 def rows(archive: Archive, events: pl.DataFrame) -> dict[Row, list[Row]]:
-    """Partition key -> rows of an archive table, encoded, from columns of the contract and `value`, the event's bytes
-    as received."""
+    """Partition key -> rows of an archive table, encoded, from columns of the contract, `value`, the event's bytes as
+    received, and `digest`, which is made of them."""
     partitions: dict[Row, list[Row]] = {}
     for row in lines(archive, events.drop_nulls(list(archive.clustering))):
         partitions.setdefault(row[: 2 if archive.sharded_by else 1], []).append(row)
@@ -94,9 +112,15 @@ def _batches_of_partition(query_id: bytes, key: Row, lines: Iterable[Row]) -> It
             yield batch
             batch, size = _batch(key), 0
         # What BatchStatement.add makes of a prepared statement, for values that are encoded already.
-        batch._statements_and_parameters.append((True, query_id, line))
+        batch._statements_and_parameters.append((True, query_id, values(line)))
         size += len(line[-1])
     yield batch
+
+
+def values(line: Row) -> Row:
+    """A row in the order in which `Archive.put` takes it."""
+    *key, digest, payload = line
+    return (digest, payload, *key)
 
 
 def _batch(key: Row) -> BatchStatement:
@@ -142,7 +166,7 @@ def _session() -> Session:
 
 @cache
 def _prepared(session: Session, archive: Archive) -> PreparedStatement:
-    return session.prepare(archive.insert)
+    return session.prepare(archive.put)
 
 
 def write(archives: tuple[Archive, ...], events: pl.DataFrame) -> None:
@@ -162,12 +186,10 @@ def write(archives: tuple[Archive, ...], events: pl.DataFrame) -> None:
 
 def archived(archive: Archive, events: pl.DataFrame) -> list[bool]:
     """Whether each event (columns as for `rows`) is in an archive table that has them all. Raises Outage."""
-    keys = (*(("minute", "shard") if archive.sharded_by else ()), *archive.clustering)
+    where = " AND ".join(f"{column} = ?" for column in archive.key)
     with cassandra.outages():
-        select = _session().prepare(
-            f"SELECT event_id FROM {archive.name} WHERE {' AND '.join(f'{key} = ?' for key in keys)}"  # noqa: S608
-        )
-        found = (_session().execute(_bound(select, row[: len(keys)])) for row in lines(archive, events))
+        select = _session().prepare(f"SELECT event_id FROM {archive.name} WHERE {where}")  # noqa: S608 - names only
+        found = (_session().execute(_bound(select, row[: len(archive.key)])) for row in lines(archive, events))
         return [rows.one() is not None for rows in found]
 
 
@@ -185,24 +207,77 @@ def write_marked(archives: tuple[Archive, ...], events: pl.DataFrame, mark: str,
     """
     with cassandra.outages():
         session = _session()
-        inserts = [_prepared(session, archive).query_id for archive in archives]
+        puts = [_prepared(session, archive).query_id for archive in archives]
         marking = session.prepare(mark)
         batches = []
-        for values, *event in zip(marks, *(lines(archive, events) for archive in archives), strict=True):
+        for marked, *event in zip(marks, *(lines(archive, events) for archive in archives), strict=True):
             batch = BatchStatement(BatchType.LOGGED)
-            batch.add(marking, values)
+            batch.add(marking, marked)
             batch._statements_and_parameters += [
-                (True, insert, row) for insert, row in zip(inserts, event, strict=True) if None not in row
+                (True, put, values(row)) for put, row in zip(puts, event, strict=True) if None not in row
             ]
             batches.append(batch)
         send(session, batches)
 
 
-def read_partition(archive: Archive, minute: datetime, shard: int) -> list[bytes]:
-    """The payloads of one partition of an archive that is sharded by minute. Raises Outage."""
+def read_partition(archive: Archive, minute: datetime, shard: int) -> tuple[list[bytes], list[int]]:
+    """The payloads of one partition of an archive that is sharded by minute, and their digests. Raises Outage."""
     with cassandra.outages():
         rows = _session().execute(
-            f"SELECT payload FROM {archive.name} WHERE minute = %s AND shard = %s",  # noqa: S608 - no data in it
+            f"SELECT payload, payloads FROM {archive.name} WHERE minute = %s AND shard = %s",  # noqa: S608 - a name
             (minute, shard),
         )
-        return [row.payload.encode() for row in rows]
+        found = [pair for row in rows for pair in received(row)]
+    return [payload for _, payload in found], [digest for digest, _ in found]
+
+
+def of_key(archive: Archive, key: bytes) -> list[tuple[datetime, int, bytes]]:
+    """What came under one partition key of an archive that is not sharded: time (UTC, naive), digest and payload of
+    each event. Raises Outage."""
+    with cassandra.outages():
+        select = _session().prepare(
+            f"SELECT occurred_at, payload, payloads FROM {archive.name} WHERE {archive.clustering[0]} = ?"  # noqa: S608
+        )
+        rows = _session().execute(_bound(select, (key,)))
+        return [(row.occurred_at, *pair) for row in rows for pair in received(row)]
+
+
+def received(row: Any) -> Iterator[tuple[int, bytes]]:
+    """As cassandra.received, with the digest in each case."""
+    for digest, text in cassandra.received(row):
+        value = text.encode()
+        yield digest_of(value) if digest is None else int.from_bytes(digest), value
+
+
+NOTED = ("digest", "reason", "kafka_partition", "kafka_offset")
+
+
+def pass_over(archive: Archive, events: pl.DataFrame) -> None:
+    """Notes events (columns as for `lines`, outcome, partition, offset) that are in an archive that is sharded by
+    minute, and do not count. Raises Outage."""
+    if events.is_empty():
+        return
+    columns = (*archive.key, *NOTED)
+    noted = zip(
+        events["outcome"].cast(pl.Binary),
+        (partition.to_bytes(4, signed=True) for partition in events["partition"]),
+        (offset.to_bytes(8, signed=True) for offset in events["offset"]),
+        strict=True,
+    )
+    rows = lines(archive, events.with_columns(pl.lit(b"").alias("value")))
+    with cassandra.outages():
+        marks = ", ".join("?" * len(columns))
+        note = _session().prepare(f"INSERT INTO passed_over ({', '.join(columns)}) VALUES ({marks})")  # noqa: S608
+        send(_session(), [_bound(note, (*row[:-1], *more)) for row, more in zip(rows, noted, strict=True)])
+
+
+def passed_over(partitions: Iterable[tuple[datetime, int]]) -> pl.DataFrame:
+    """What was decided about events of these partitions (minute, UTC; shard): event_id, digest, decided.
+
+    Raises Outage.
+    """
+    with cassandra.outages():
+        select = _session().prepare("SELECT event_id, digest, reason FROM passed_over WHERE minute = ? AND shard = ?")
+        answers = execute_concurrent_with_args(_session(), select, list(partitions), concurrency=READS_IN_FLIGHT)
+        rows = [(row.event_id.bytes, int.from_bytes(row.digest), row.reason) for _, found in answers for row in found]
+    return pl.DataFrame(rows, schema=DECIDED, orient="row")

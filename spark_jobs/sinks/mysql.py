@@ -12,9 +12,10 @@ from typing import Any
 import polars as pl
 from mysql.connector.abstracts import MySQLConnectionAbstract
 
-from contracts import Expectation
+from contracts import BusinessKey, Expectation
 from settings import Settings
 from spark_jobs.checkpoint import CheckpointRefused, Offsets, Progress, from_json, to_json
+from spark_jobs.dedup import Dedup, Held
 from spark_jobs.merge import Table, as_json, combine, upsert
 from spark_jobs.pipeline_tables import latencies, latency_by_minute
 from spark_jobs.seen import SeenIds
@@ -27,6 +28,7 @@ QUERY = "aggregate"
 ROWS_PER_STATEMENT = 5000
 ROWS_PER_DELETE = 20_000
 LONGEST_EXPIRY_S = 2.0
+SEEN_IDS, SEEN_KEYS = "seen_ids", "seen_business_keys"
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,8 @@ class Batch:
     - tables: combined rows of each table
     - arrived: rows of pipeline_tables.arrivals
     - samples: rows of reject_samples_by_minute
-    - seen: the ids that were new, as seen.by_minute gives them
+    - seen: by name of the table in which they are kept, the ids and business keys that are held from now on
+    - passed_over: the events that are archived and do not count: minute, event_id, digest, outcome, partition, offset
     - ids_held: how many ids are held once these are
     """
 
@@ -52,7 +55,8 @@ class Batch:
     tables: Sequence[tuple[Table, pl.DataFrame]]
     arrived: pl.DataFrame
     samples: pl.DataFrame
-    seen: Sequence[tuple[datetime, bytes]]
+    seen: Mapping[str, Sequence[Held]]
+    passed_over: pl.DataFrame
     ids_held: int
 
     @property
@@ -81,6 +85,16 @@ def replace_rows(cursor: Any, table: str, rows: pl.DataFrame) -> None:
             f"REPLACE INTO {table} ({', '.join(rows.columns)}) VALUES {', '.join([marks] * rows.height)}",  # noqa: S608
             [value for row in rows.rows() for value in row],
         )
+
+
+def hold(cursor: Any, batch_id: int, seen: Mapping[str, Sequence[Held]], suffix: str = "") -> None:
+    """Keeps ids and business keys, by the name of their table."""
+    for table, held in seen.items():
+        for minute, ids, digests in held:
+            cursor.execute(
+                f"INSERT INTO {table}{suffix} (minute, batch_id, ids, digests) VALUES (%s, %s, %s, %s)",  # noqa: S608
+                (minute, batch_id, ids, digests),
+            )
 
 
 @dataclass
@@ -123,19 +137,25 @@ class MySQLSink:
             rows = [{"expectation": e.name, "action": e.action, "description": e.description} for e in expectations]
             replace_rows(cursor, "expectations", pl.DataFrame(rows))
 
-    def seen_ids(self) -> SeenIds:
-        """The ids counted lately. Raises Outage."""
+    def remembered(self, key: BusinessKey | None) -> Dedup:
+        """What was counted lately. Raises Outage."""
+        dedup = Dedup(key)
+        dedup.ids, dedup.keys = self.seen(SEEN_IDS), self.seen(SEEN_KEYS)
+        return dedup
+
+    def seen(self, table: str) -> SeenIds:
+        """The ids counted lately (SEEN_IDS), or the business keys (SEEN_KEYS). Raises Outage."""
         seen = SeenIds()
         with mysql.outages():
             cursor = self.connection().cursor()
-            cursor.execute("SELECT minute, ids FROM seen_ids ORDER BY minute, batch_id")
-            together: dict[datetime, list[bytes]] = {}
-            for minute, ids in cursor:
-                together.setdefault(minute, []).append(bytes(ids))
+            cursor.execute(f"SELECT minute, ids, digests FROM {table} ORDER BY minute, batch_id")  # noqa: S608 - a name
+            together: dict[datetime, list[tuple[bytes, bytes]]] = {}
+            for minute, ids, digests in cursor:
+                together.setdefault(minute, []).append((bytes(ids), bytes(digests) or b"\0" * (len(ids) // 2)))
             cursor.close()
             self.connection().rollback()
-        for minute, ids in together.items():
-            seen.add(minute, b"".join(ids))
+        for minute, parts in together.items():
+            seen.add(minute, *map(b"".join, zip(*parts, strict=True)))
         return seen
 
     def commit(self, checkpoint_id: str, batch: Batch) -> bool:
@@ -158,8 +178,7 @@ class MySQLSink:
                     raise CheckpointRefused(f"{QUERY}: batch {batch.batch_id} follows {stored_batch} in MySQL")
                 for table, rows in batch.tables:
                     merge_rows(cursor, table, rows)
-                for minute, ids in batch.seen:
-                    cursor.execute("INSERT INTO seen_ids VALUES (%s, %s, %s)", (minute, batch.batch_id, ids))
+                hold(cursor, batch.batch_id, batch.seen)
                 committed_at = now()
                 rows = latencies(batch.arrived, committed_at)
                 merge_rows(cursor, latency_by_minute, combine(latency_by_minute, rows))

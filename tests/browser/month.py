@@ -22,6 +22,7 @@ TABLES = {
     "batches": ("committed_at", 5),
     "latency_by_minute": ("minute", 20),
     "lateness_by_minute": ("minute", 1),
+    "duplicates_by_minute": ("minute", 1),
     "progress_by_minute": ("minute", 1),
     "rejects_by_minute": ("minute", 1),
     "reject_samples_by_minute": ("minute", 1),

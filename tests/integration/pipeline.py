@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 
+import psutil
+
 from audit.verify import Verdict, verify
 from local.stack import Stack
+from producer.faults import Record
+from producer.ledger import Ledger
 from producer.load_curve import day_rate
+from producer.publish import Publisher
 from settings import ROOT, Settings, as_environment
+from spark_jobs import aggregate
+from tests.waiting import wait_for
 
 CATCH_UP_S = 240.0
-FAULTS = {"duplicates": 0.02, "late": 0.03, "malformed": 0.01}
+FAULTS = {"duplicates": 0.02, "conflicts": 0.005, "reloads": 0.1, "late": 0.03, "malformed": 0.01}
 """Some of each kind of fault, as rates of the events."""
+KILLED = ("driver", "jvm")
+"""What of Spark is killed, one after the other: the driver in Python alone, or its JVM alone."""
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -27,7 +37,7 @@ def shop(
     """Starts a producer that sends a shop with so many events in so many minutes, as fast as it can.
 
     It is always evening in it: the same happens whenever a test runs, but for `opened`, when it began. `faults` are
-    rates of duplicates, late and malformed.
+    rates of `FAULTS`.
     """
     evening = opened.replace(hour=18, minute=0)
     options = {
@@ -40,6 +50,12 @@ def shop(
     words = [f"--{name}={value}" for name, value in (options | dict.fromkeys(FAULTS, 0) | faults).items()]
     command = [sys.executable, "-m", "producer", "--unpaced", *words]
     return subprocess.Popen(command, cwd=ROOT, env=environment(settings))
+
+
+def publish(settings: Settings, *records: Record) -> None:
+    """Sends records as a producer does, entered into the ledger."""
+    with Ledger(settings.ledger_path) as ledger, Publisher(settings, ledger) as publisher:
+        publisher.publish(list(records))
 
 
 def minutes_ago(minutes: float) -> datetime:
@@ -61,10 +77,27 @@ def spark_jobs(settings: Settings, *words: str) -> subprocess.CompletedProcess:
     )
 
 
-def assert_exact(stack: Stack) -> Verdict:
+def killed_in_batch(stack: Stack, what: str) -> bool:
+    """SIGKILL to one of KILLED while a micro-batch is under way; False when it was through a moment before."""
+    checkpoint = aggregate.checkpoint(stack.settings)
+
+    def under_way() -> bool:
+        return checkpoint.planned_batch() > checkpoint.committed_batch()
+
+    wait_for("a micro-batch is under way", under_way, look_every_s=0.02)
+    driver, *children = stack.processes("spark")
+    victims = [driver] if what == "driver" else [child for child in children if child.name() == "java"]
+    assert victims
+    for victim in victims:
+        victim.send_signal(signal.SIGKILL)
+    psutil.wait_procs(victims, timeout=10)
+    return under_way()
+
+
+def assert_exact(stack: Stack, within_s: float = CATCH_UP_S) -> Verdict:
     """Waits until the pipeline is through, and asserts that not one event or cent is off."""
-    verdict = verify(stack.settings, CATCH_UP_S)
-    assert verdict.differences == []
+    verdict = verify(stack.settings, within_s)
+    assert verdict.differences == [], "\n".join(verdict.differences)
     assert verdict.exact
     return verdict
 

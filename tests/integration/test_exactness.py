@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -12,7 +11,6 @@ from subprocess import Popen
 from typing import Any
 from uuid import UUID
 
-import psutil
 import pytest
 
 from audit import progress, raw_events
@@ -21,17 +19,23 @@ from local.stack import Stack
 from producer.incident import Incident, path_of, save
 from producer.ledger import Ledger, LedgerView
 from settings import Settings
-from spark_jobs import aggregate
 from spark_jobs.source import offsets_of
 from stores import cassandra, mysql
-from tests.integration.pipeline import FAULTS, assert_equals_recomputation, assert_exact, minutes_ago, shop, spark_jobs
+from tests.integration.pipeline import (
+    FAULTS,
+    KILLED,
+    assert_equals_recomputation,
+    assert_exact,
+    killed_in_batch,
+    minutes_ago,
+    shop,
+    spark_jobs,
+)
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.integration
 
 SEED = 20_260_314
-KILLED = ("driver", "jvm")
-"""What of Spark is killed in the middle of a micro-batch, one after the other."""
 EVENTS_A_KILL = 20_000
 MOST_ROUNDS = 4 * len(KILLED)
 OPENED_MINUTES_AGO, OPEN_MINUTES = 25, 10
@@ -52,18 +56,11 @@ class Survived:
 
 @pytest.fixture(scope="module")
 def survived(pipeline: Stack) -> Survived:
-    settings, checkpoint = pipeline.settings, aggregate.checkpoint(pipeline.settings)
-    opened = minutes_ago(OPENED_MINUTES_AGO)
+    settings, opened = pipeline.settings, minutes_ago(OPENED_MINUTES_AGO)
     kills: list[str] = []
-
-    def under_way() -> bool:
-        return checkpoint.planned_batch() > checkpoint.committed_batch()
-
     for number in range(MOST_ROUNDS):
         sending = shop(settings, SEED + number, opened, OPEN_MINUTES, EVENTS_A_KILL, **FAULTS)
-        wait_for("a micro-batch is under way", under_way, look_every_s=0.02)
-        kill(pipeline, KILLED[len(kills)])
-        if under_way():  # else it was through a moment before
+        if killed_in_batch(pipeline, KILLED[len(kills)]):
             kills.append(KILLED[len(kills)])
         assert sending.wait() == 0
         if len(kills) == len(KILLED):
@@ -103,17 +100,8 @@ def test_raw_events_are_read_back(pipeline: Stack, survived: Survived) -> None:
 
 
 def payloads(events: Iterable[raw_events.Event]) -> list[dict[str, Any]]:
-    return [json.loads(event.payload) for event in events]
-
-
-def kill(stack: Stack, what: str) -> None:
-    """SIGKILL to Spark's driver in Python alone, or to its JVM alone."""
-    driver, *children = stack.processes("spark")
-    victims = [driver] if what == "driver" else [child for child in children if child.name() == "java"]
-    assert victims
-    for victim in victims:
-        victim.send_signal(signal.SIGKILL)
-    psutil.wait_procs(victims, timeout=10)
+    """Of those that count."""
+    return [json.loads(event.payload) for event in events if not event.passed_over]
 
 
 def test_exact_while_payments_of_one_country_fail(pipeline: Stack) -> None:

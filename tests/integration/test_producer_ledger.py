@@ -153,10 +153,11 @@ def in_the_topic(settings: Settings) -> LedgerView:
             kinds["malformed"] += 1
             continue
         event = msgspec.json.decode(record.value)
-        if event["event_id"] in seen:
+        order = event["transaction_id"] if event["event_name"] == "purchase" else event["event_id"]
+        if not seen.isdisjoint({event["event_id"], order}):
             kinds["duplicate"] += 1
             continue
-        seen.add(event["event_id"])
+        seen |= {event["event_id"], order}
         kinds["event" if event["sent_at"] == event["occurred_at"] else "late"] += 1
         minute = int(datetime.fromisoformat(event["occurred_at"]).timestamp()) // 60 * 60
         name, worth = event["event_name"], event.get("reporting_value", 0)

@@ -1,7 +1,7 @@
 """Run by Superset's Python: how the page of raw events answers, without Superset and Cassandra.
 
-Reads `[events, outage, addresses]` as JSON, where an event is [time, payload], and writes a list of [status, headers,
-body], one an address.
+Reads `[events, outage, addresses]` as JSON, where an event is [time, payload, why it does not count], and writes a list
+of [status, headers, body], one an address.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ events, outage, addresses = json.load(sys.stdin)
 def of_minute(_settings: object, _minute: datetime) -> Iterator[raw_events.Event]:
     if outage:
         raise Outage(outage)
-    for time, payload in events:
-        yield raw_events.Event(datetime.fromisoformat(time), payload)
+    for time, payload, passed_over in events:
+        yield raw_events.Event(datetime.fromisoformat(time), payload, passed_over)
 
 
 raw_events.of_minute = of_minute

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from uuid import UUID
 
 import polars as pl
 import pytest
 from cassandra.cluster import NoHostAvailable
 from cassandra.connection import ConnectionBusy
-from cassandra.cqltypes import ByteType, DateType, UTF8Type, UUIDType
+from cassandra.cqltypes import BytesType, ByteType, DateType, UTF8Type, UUIDType
 
 from settings import ROOT
 from spark_jobs import domains
+from spark_jobs.seen import digest
 from spark_jobs.sinks import cassandra as sink
 from stores.cassandra import statements
 
@@ -27,9 +29,10 @@ def frame(sessions: list[bytes], order: bytes | None = None) -> pl.DataFrame:
             "occurred_at": [START + timedelta(seconds=n) for n in range(len(sessions))],
             "event_id": [bytes([n]) * 16 for n in range(len(sessions))],
             "transaction_id": [order] * len(sessions),
+            "digest": range(7, 7 + len(sessions)),
             "value": [b"event %d" % n for n in range(len(sessions))],
         },
-        schema_overrides={"transaction_id": pl.Binary, "occurred_at": pl.Datetime("us", "UTC")},
+        schema_overrides={"digest": pl.UInt64, "transaction_id": pl.Binary, "occurred_at": pl.Datetime("us", "UTC")},
     )
 
 
@@ -49,8 +52,9 @@ def test_a_minute_and_shard_is_a_partition() -> None:
 
 def test_a_row_is_encoded_as_the_driver_encodes_it() -> None:
     [[row]] = sink.rows(EVENTS, frame([b"\x25" * 16])).values()
-    columns = (DateType, ByteType, UUIDType, DateType, UUIDType, UTF8Type)
-    values = (START.replace(second=0), 5, UUID(bytes=b"\x25" * 16), START, UUID(int=0), "event 0")
+    columns = (DateType, ByteType, UUIDType, DateType, UUIDType, BytesType, UTF8Type)
+    digest = (7).to_bytes(8)
+    values = (START.replace(second=0), 5, UUID(bytes=b"\x25" * 16), START, UUID(int=0), digest, "event 0")
     assert row == tuple(column.serialize(value, 5) for column, value in zip(columns, values, strict=True))
 
 
@@ -67,21 +71,41 @@ def test_lines_are_those_of_the_events_in_their_order() -> None:
     assert [None in row for row in sink.lines(ORDERS, events)] == [True, True]
 
 
-def test_the_insert_names_columns_that_the_schema_has() -> None:
+def test_statements_name_columns_that_the_schema_has() -> None:
     script = (ROOT / "cassandra" / "ecommerce.cql").read_text()
     created = {statement.split()[5]: statement for statement in statements(script)}
     for archive in (EVENTS, ORDERS):
-        columns = archive.insert.split("(")[1].split(")")[0].split(", ")
-        assert all(f"{column} " in created[archive.name] for column in columns)
+        assert all(f"{column} " in created[archive.name] for column in (*archive.key, "payloads"))
+    assert all(f"{column} " in created["passed_over"] for column in (*EVENTS.key, *sink.NOTED))
+
+
+def test_values_stand_in_the_order_of_the_statement() -> None:
+    assert ORDERS.put == (
+        "UPDATE events_by_order SET payloads[?] = ? WHERE transaction_id = ? AND occurred_at = ? AND event_id = ?"
+    )
+    assert sink.values((b"key", b"time", b"id", b"digest", b"payload")) == (
+        b"digest",
+        b"payload",
+        b"key",
+        b"time",
+        b"id",
+    )
+
+
+def test_a_row_tells_all_that_came_under_its_key() -> None:
+    early = '{"a": 1}'
+    row = SimpleNamespace(payload=early, payloads={(5).to_bytes(8): "later"})
+    assert list(sink.received(row)) == [(digest(early.encode()), early.encode()), (5, b"later")]
+    assert list(sink.received(SimpleNamespace(payload=None, payloads=None))) == []
 
 
 def test_batches_are_bounded() -> None:
-    many = {(b"p",): [(b"key", b"x")] * 650, (b"q",): [(b"key", b"x" * 150_000)] * 3}
+    many = {(b"p",): [(b"key", b"digest", b"x")] * 650, (b"q",): [(b"key", b"digest", b"x" * 150_000)] * 3}
     assert sorted(len(batch) for batch in sink.batches(b"", many)) == [1, 1, 1, 50, 300, 300]
 
 
 def test_partitions_take_turns() -> None:
-    two = {(b"p",): [(b"key", b"x")] * 650, (b"q",): [(b"key", b"x")] * 350}
+    two = {(b"p",): [(b"key", b"digest", b"x")] * 650, (b"q",): [(b"key", b"digest", b"x")] * 350}
     assert [batch.routing_key for batch in sink.batches(b"", two)] == [b"p", b"q", b"p", b"q", b"p"]
 
 
@@ -132,6 +156,6 @@ def test_any_other_error_is_raised() -> None:
 
 
 def test_a_batch_is_routed_by_its_partition() -> None:
-    [simple] = sink.batches(b"", {(b"key",): [(b"",)]})
-    [composite] = sink.batches(b"", {(b"ab", b"c"): [(b"",)]})
+    [simple] = sink.batches(b"", {(b"key",): [(b"", b"", b"")]})
+    [composite] = sink.batches(b"", {(b"ab", b"c"): [(b"", b"", b"")]})
     assert (simple.routing_key, composite.routing_key) == (b"key", b"\0\2ab\0\0\1c\0")

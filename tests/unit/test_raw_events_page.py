@@ -33,12 +33,12 @@ class Answer(NamedTuple):
         return [[unescape(re.sub(r"<[^>]+>", "", cell)) for cell in row] for row in cells]
 
 
-def event(seconds: float = 0, **changes: Any) -> tuple[str, str]:
+def event(seconds: float = 0, passed_over: str = "", **changes: Any) -> tuple[str, str, str]:
     """An event as Cassandra has it, `seconds` after APPENDED_AT."""
-    return (APPENDED_AT + timedelta(seconds=seconds)).isoformat(), json.dumps(good_event(**changes))
+    return (APPENDED_AT + timedelta(seconds=seconds)).isoformat(), json.dumps(good_event(**changes)), passed_over
 
 
-def ask(*addresses: str, events: list[tuple[str, str]] = [], outage: str = "") -> list[Answer]:  # noqa: B006
+def ask(*addresses: str, events: list[tuple[str, str, str]] = [], outage: str = "") -> list[Answer]:  # noqa: B006
     done = subprocess.run(
         [SUPERSET_PYTHON, ANSWERS], input=json.dumps([events, outage, addresses]), capture_output=True, text=True,
         check=False,
@@ -83,7 +83,17 @@ def test_of_many_events_the_newest_are_shown_and_all_are_counted_and_downloaded(
         for number in range(1200, 700, -1)
     ]
     assert downloaded.headers["Content-Disposition"] == "attachment; filename=events.jsonl"
-    assert downloaded.text == "".join(f"{payload}\n" for _, payload in events)
+    assert downloaded.text == "".join(f"{payload}\n" for _, payload, _ in events)
+
+
+def test_what_does_not_count_is_shown_as_such_and_not_downloaded() -> None:
+    events = [event(), event(1, "conflict", country="FR"), event(2, "repeat", country="IT")]
+    shown, downloaded = ask(MINUTE, MINUTE.replace("/?", "/events.jsonl?"), events=events)
+    assert "<b>1 event</b>" in shown.text
+    assert "2 more do not count" in shown.text
+    column = shown.rows[0].index("does_not_count")
+    assert [row[column] for row in shown.rows[1:]] == ["repeat", "conflict", ""]
+    assert downloaded.text == events[0][1] + "\n"
 
 
 def test_a_filter_is_applied_and_stays_in_the_form_and_the_download() -> None:

@@ -20,21 +20,29 @@ def ids(*numbers: int) -> bytes:
 
 def seen(*numbers: int, at: datetime = NEW) -> SeenIds:
     found = SeenIds()
-    found.add(at, ids(*numbers))
+    found.add(at, ids(*numbers), digests(*numbers))
     return found
+
+
+def digests(*numbers: int) -> bytes:
+    """Of what came under these ids: the same numbers."""
+    return b"".join(number.to_bytes(8) for number in numbers)
 
 
 def test_what_is_too_old_for_ids_has_counted_and_of_the_rest_what_has_an_id() -> None:
     counted = Counted("x", seen(1, 2), NOON - timedelta(hours=2), 0)
-    events = pl.DataFrame({"minute": [OLD, NEW, NEW], "event_id": [ids(9), ids(2), ids(3)]})
-    assert counted.has(events).to_list() == [True, True, False]
+    events = pl.DataFrame(
+        {"minute": [OLD, NEW, NEW, NEW], "event_id": [ids(9), ids(2), ids(3), ids(1)], "digest": [9, 2, 3, 7]},
+        schema_overrides={"digest": pl.UInt64},
+    )
+    assert counted.has(events).to_list() == [True, True, False, False], "the last is not what came under that id"
 
 
 def test_minutes_that_have_grown_since() -> None:
     counted = Counted("x", seen(1, 2), NOON - timedelta(hours=2), 0)
     now_seen = seen(1, 2, 5)
-    now_seen.add(NEW + timedelta(minutes=1), ids(7, 8))
-    now_seen.add(OLD, ids(4))  # of which there is no telling
+    now_seen.add(NEW + timedelta(minutes=1), ids(7, 8), digests(7, 8))
+    now_seen.add(OLD, ids(4), digests(4))  # of which there is no telling
     assert counted.grown(now_seen) == {NEW: 1, NEW + timedelta(minutes=1): 2}
     assert counted.grown(seen(1)) == {}
 

@@ -1,0 +1,105 @@
+"""Events that are the same count once, whichever came first; stream, archive, verify and rebuild agree on which."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+import yaml
+
+from audit import raw_events, verify
+from local.stack import Stack
+from producer.faults import CONFLICT, GOOD, RELOAD, Record
+from settings import ROOT
+from stores import cassandra, mysql
+from tests.integration.pipeline import assert_equals_recomputation, assert_exact, publish, spark_jobs
+from tests.unit.events import ITEM, encoded, good_event
+
+pytestmark = pytest.mark.integration
+
+CASES = yaml.safe_load((ROOT / "tests/cases/identity.yaml").read_text())
+REASONS = {CONFLICT: "conflict", RELOAD: "repeat"}
+WORTH_CENTS = ITEM["reporting_value"]
+
+
+def uuid(number: int) -> str:
+    return f"0b3f4e6a-0000-4000-9000-{number:012d}"
+
+
+def record(of: dict[str, Any], now: datetime) -> Record:
+    occurred_at = now - timedelta(seconds=of["seconds"])
+    ids = {name: uuid(of[name]) for name in ("event_id", "transaction_id")}
+    session = {"session_id": uuid(1000 + of["transaction_id"])}
+    event = good_event(at=occurred_at, **{"event_name": "purchase", **ids, **session, **of.get("set", {})})
+    name = event["event_name"]
+    cents = WORTH_CENTS if of["kind"] in GOOD else 0
+    occurred_ms = round(occurred_at.timestamp() * 1000)
+    key = of.get("key", "browser").encode()
+    return Record(
+        occurred_ms,
+        key,
+        encoded(event),
+        of["kind"],
+        name,
+        occurred_ms,
+        cents if name == "purchase" else 0,
+        cents if name == "refund" else 0,
+    )
+
+
+@pytest.fixture(scope="module")
+def sent(pipeline: Stack) -> Stack:
+    """A pipeline that all cases have gone through."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    for case in CASES:
+        records = [record(of, now) for of in case["records"]]
+        for some in [[each] for each in records] if case.get("apart") else [records]:
+            publish(pipeline.settings, *some)
+            if case.get("apart"):
+                assert_exact(pipeline)
+    assert_exact(pipeline)
+    return pipeline
+
+
+def kinds() -> Counter[str]:
+    return Counter(of["kind"] for case in CASES for of in case["records"])
+
+
+def test_each_counts_once_and_what_does_not_is_told(sent: Stack) -> None:
+    with mysql.connected(sent.settings, "reader", sent.settings.domain) as connection:
+        told = dict(mysql.query(connection, "SELECT kind, SUM(records) FROM duplicates_by_minute GROUP BY kind"))
+    due = kinds()
+    assert told["conflict"] == due[CONFLICT]
+    assert told["copy"] + told["repeat"] == due["duplicate"] + due[RELOAD]
+    with cassandra.connected(sent.settings, "reader", sent.settings.domain) as session:
+        passed = Counter(row.reason for row in verify.passed_over(session))
+    assert passed == {reason: due[kind] for kind, reason in REASONS.items()}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
+def test_the_archive_keeps_all_that_was_received(sent: Stack, case: dict[str, Any]) -> None:
+    orders = {of["transaction_id"] for of in case["records"]}
+    found = [event.payload for order in orders for event in raw_events.of_order(sent.settings, UUID(uuid(order)))]
+    assert len(found) == len(set(found)) == sum(of["kind"] != "duplicate" for of in case["records"])
+
+
+def test_a_range_that_is_recomputed_has_the_same_rows(sent: Stack) -> None:
+    since = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=15)
+    words = ("--since", f"{since:%Y-%m-%dT%H:%MZ}", "--until", f"{since + timedelta(minutes=16):%Y-%m-%dT%H:%MZ}")
+    done = spark_jobs(sent.settings, "rebuild", *words)
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert_exact(sent)
+
+
+def test_a_recomputation_gives_the_same_rows(sent: Stack) -> None:
+    assert_equals_recomputation(sent)
+
+
+def test_ids_that_count_are_known_after_a_restart(sent: Stack) -> None:
+    sent.start("spark")
+    again = {"kind": CONFLICT, "seconds": 90, "event_id": 1, "transaction_id": 1}
+    publish(sent.settings, record(again, datetime.now(UTC).replace(microsecond=0)))
+    assert_exact(sent)
