@@ -38,6 +38,10 @@ PALETTE = "okabe_ito"
 LAST_HOUR = 'DATEADD(DATETIME("now"), -1, hour) : now'
 """Superset's own "Last hour" begins and ends at whole hours."""
 
+BRACKET = "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}"
+AS_TEXT = f"IF({{0}} LIKE '%<%>%', REPLACE({{0}}, '<', '{BRACKET}'), {{0}})"
+"""Superset takes text for HTML in tooltips and in the grids of drill-down: there are no tags without the bracket."""
+
 PERIODS = "{periods}"
 """In a virtual dataset's SQL: stands for dashboards/periods.sql."""
 
@@ -115,9 +119,19 @@ def database(files: Files) -> Dict:
     }
 
 
+def column(described: Dict) -> Dict:
+    """A column of a dataset; one with `free_text`, in which a sender may have written anything, without markup."""
+    made = dict(described)
+    if made.pop("free_text", False):
+        made["expression"] = AS_TEXT.format(made.get("expression", made["column_name"]))
+    return made
+
+
 def dataset(files: Files, name: str) -> Dict:
+    described = files.datasets[name]
     made = {
-        **files.datasets[name],
+        **described,
+        "columns": [column(each) for each in described["columns"]],
         "table_name": name,
         "schema": files.domain,
         "uuid": files.id("datasets", name),

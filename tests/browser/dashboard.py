@@ -139,6 +139,11 @@ class Dashboard:
         return self.page.locator(f'[data-test-chart-name="{name}"]')
 
     @property
+    def tooltip(self) -> Locator:
+        """What stands beside the mouse."""
+        return self.page.locator(".echarts-tooltip").locator("visible=true")
+
+    @property
     def window(self) -> Locator:
         """The window that a click has opened over the page."""
         return self.page.locator(".ant-modal")
@@ -196,18 +201,30 @@ class Dashboard:
         self.page.keyboard.press("Escape")
         return coming.value.path()
 
-    def drill_by(self, column: str, pie: str = "") -> None:
-        """Goes into the largest slice of a pie, split by a column; without a name, of the pie in the window."""
-        chart = self.chart(pie) if pie else self.window
-        if not pie:
-            chart.get_by_text("Chart", exact=True).click()
+    def slice(self, chart: Locator) -> tuple[float, float]:
+        """Where on the page the largest slice of a pie is."""
         canvas = chart.locator("canvas").first
         canvas.wait_for()
         box = canvas.bounding_box()
         # The largest slice begins at twelve o'clock; half way out, a pie is a ring.
         out = min(box["width"], box["height"]) / 4
-        middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-        self.page.mouse.click(middle[0] + 0.7 * out, middle[1] - 0.7 * out, button="right")
+        return box["x"] + box["width"] / 2 + 0.7 * out, box["y"] + box["height"] / 2 - 0.7 * out
+
+    def hover(self, pie: str) -> None:
+        """Holds the mouse over the largest slice of a pie."""
+        self.page.mouse.move(*self.slice(self.chart(pie)))
+
+    def drill_to_detail(self, pie: str) -> None:
+        """Opens the rows behind the largest slice of a pie."""
+        self.page.mouse.click(*self.slice(self.chart(pie)), button="right")
+        self.page.get_by_text("Drill to detail", exact=True).locator("visible=true").last.dispatch_event("click")
+
+    def drill_by(self, column: str, pie: str = "") -> None:
+        """Goes into the largest slice of a pie, split by a column; without a name, of the pie in the window."""
+        chart = self.chart(pie) if pie else self.window
+        if not pie:
+            chart.get_by_text("Chart", exact=True).click()
+        self.page.mouse.click(*self.slice(chart), button="right")
         columns = self.page.locator('[data-test="drill-by-submenu"]').locator("visible=true").last
         self.choose(
             self.page.get_by_text("Drill by", exact=True).locator("visible=true").last,

@@ -243,3 +243,18 @@ def test_the_lag_is_unknown_where_nobody_looks(cursor: Any, seconds_ago: int, la
     records, seconds = cursor.fetchone()
     assert records == lag
     assert (seconds is None) == (lag is None)
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("<b>Bold</b>", f"{assets.BRACKET}b>Bold{assets.BRACKET}/b>"),
+        ("Cable < 2 m", "Cable < 2 m"),
+        ("Größer > 5", "Größer > 5"),
+        (None, None),
+    ],
+)
+def test_text_is_shown_without_markup(cursor: Any, written: str | None, shown: str | None) -> None:
+    cursor.execute("SET @written = %s", (written,))
+    cursor.execute(f"SELECT {assets.AS_TEXT.format('@written')}")
+    assert cursor.fetchall() == [(shown,)]
