@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -194,13 +195,11 @@ class Decisions:
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self.select = session.prepare("SELECT event_id, digest, reason FROM passed_over WHERE minute = ? AND shard = ?")
         self.minutes: dict[datetime, dict[tuple[UUID, bytes | None], str]] = {}
 
     def of(self, minute: datetime) -> dict[tuple[UUID, bytes | None], str]:
         """Id and digest -> reason, of the events of a minute (UTC) that do not count. Raises Outage."""
         if minute not in self.minutes:
-            keys = [(minute, number) for number in range(cassandra.SHARDS)]
-            answers = execute_concurrent_with_args(self.session, self.select, keys)
-            self.minutes[minute] = {(row.event_id, row.digest): row.reason for _, rows in answers for row in rows}
+            rows = cassandra.passed_over(self.session, product([minute], range(cassandra.SHARDS)))
+            self.minutes[minute] = {(row.event_id, row.digest): row.reason for row in rows}
         return self.minutes[minute]

@@ -106,6 +106,15 @@ class Contract:
     max_late: timedelta
     max_future: timedelta
 
+    @property
+    def remembered(self) -> timedelta:
+        """How long before the time up to which all is merged the minutes lie of which events may still come.
+
+        The allowance for fast clocks of senders serves for the broker's against ours, too; a minute is one when it has
+        passed whole.
+        """
+        return self.max_late + self.max_future + timedelta(minutes=1)
+
 
 def _value(properties: list[CustomProperty] | None, name: str) -> Any:
     return next((p.value for p in properties or [] if p.property == name), None)

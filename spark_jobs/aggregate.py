@@ -211,13 +211,12 @@ class Aggregate:
         """
         if caught_up_at - self.expired_at < EXPIRY_EVERY:
             return
-        # The contract's allowance for fast clocks of senders serves for the broker's against ours, too.
-        ids_before = caught_up_at - self.contract.max_late - self.contract.max_future
-        self.dedup.forget(ids_before - MINUTE)
+        ids_before = caught_up_at - self.contract.remembered
+        self.dedup.forget(ids_before)
         rows_before = caught_up_at - timedelta(days=self.settings.mysql_retention_days)
         ages = {(table.name, table.expires_by): rows_before for table in self.tables}
         ages |= dict.fromkeys(HISTORY.items(), rows_before)
-        ages |= dict.fromkeys(((SEEN_IDS, "minute"), (SEEN_KEYS, "minute")), ids_before - MINUTE)
+        ages |= dict.fromkeys(((SEEN_IDS, "minute"), (SEEN_KEYS, "minute")), ids_before)
         try:
             self.sink.expire(ages)
             self.expired_at = caught_up_at

@@ -44,9 +44,8 @@ from stores import cassandra, mysql
 log = logging.getLogger(__name__)
 
 BESIDE = "__rebuild"
+HOUR = timedelta(hours=1)
 SINCE_EVER = datetime.fromtimestamp(0, UTC).replace(tzinfo=None)
-REMEMBERED_BEFORE = timedelta(hours=4)
-"""For so long before the first undecided event ids are remembered: longer than any contract lets events be late."""
 Partition = tuple[datetime, int]
 
 
@@ -77,8 +76,7 @@ def decide(settings: Settings, spark: SparkSession) -> datetime:
     except (CheckpointRefused, StreamingQueryException) as error:
         log.warning("the aggregates can't go on, and don't decide any more what counts: %s", error)
         return SINCE_EVER
-    contract = contracts.load(settings.domain)
-    return began - contract.max_late - contract.max_future - timedelta(minutes=1)
+    return began - contracts.load(settings.domain).remembered
 
 
 def check(settings: Settings) -> None:
@@ -103,9 +101,7 @@ def check(settings: Settings) -> None:
 
 def differences(settings: Settings, connection: Any) -> list[str]:
     """How the tables differ from the recomputed ones, as far back as retention keeps both whole."""
-    since = (now() - timedelta(days=settings.mysql_retention_days) + timedelta(hours=1)).replace(
-        second=0, microsecond=0
-    )
+    since = (now() - timedelta(days=settings.mysql_retention_days) + HOUR).replace(second=0, microsecond=0)
     found = []
     for table in (*aggregate.domain_tables(settings.domain), rejects_by_minute):
         columns, recent = ", ".join(table.columns), f"WHERE {table.expires_by} >= %s"
@@ -180,20 +176,20 @@ def recompute(
     with mysql.transaction(connection) as cursor:
         for name in names:
             cursor.execute(f"CREATE TABLE {name}{BESIDE} LIKE {name}")
-    contract = contracts.load(settings.domain)
-    ids_from = now() - contract.max_late - contract.max_future - timedelta(minutes=1)
+    contract, archive = contracts.load(settings.domain), domains.load(settings.domain).ARCHIVE[0]
+    ids_from = now() - contract.remembered
     rows_from = now() - timedelta(days=settings.mysql_retention_days)
     aggregated, dedup = 0, Dedup(contract.business_key)
     for hour, hours_partitions in by_hour(partitions(settings)):
         judged = read_hour(settings.domain, spark, hours_partitions)
         good = aggregate.with_minute(judged.filter(pl.col("reject").is_null()))
-        dedup.forget(hour.replace(tzinfo=None) - (now() - ids_from))
-        good = decided(domains.load(settings.domain).ARCHIVE[0], dedup, good, undecided_from)
+        dedup.forget(hour.replace(tzinfo=None) - contract.remembered)
+        good = decided(archive, dedup, good, undecided_from, contract.remembered)
         events = good.filter(pl.col("outcome") == EVENT)
         aggregated += events.height
         held = dict(zip((SEEN_IDS, SEEN_KEYS), dedup.new(good.filter(pl.col("minute") >= ids_from)), strict=True))
         with mysql.transaction(connection) as cursor:
-            if hour.replace(tzinfo=None) + timedelta(hours=1) > rows_from:
+            if hour.replace(tzinfo=None) + HOUR > rows_from:
                 for table in tables[:-1]:
                     merge_rows(cursor, *aggregate.rows_of(table, events), into=table.name + BESIDE)
             hold(cursor, -1, held, BESIDE)
@@ -209,11 +205,16 @@ def recompute(
     return names
 
 
-def decided(archive: Archive, dedup: Dedup, events: pl.DataFrame, undecided_from: datetime | None) -> pl.DataFrame:
-    """Archived events, in any order, with their `outcome`. What is passed over only here is noted, so that the stream
-    knows it, too. Raises Outage."""
+def decided(
+    archive: Archive, dedup: Dedup, events: pl.DataFrame, undecided_from: datetime | None, remembered: timedelta
+) -> pl.DataFrame:
+    """Archived events of an hour, in any order, with their `outcome`. What is passed over only here is noted, so that
+    the stream knows it, too. Raises Outage.
+
+    Events under one id are told apart from `undecided_from` on, against those of as long as `remembered` before it.
+    """
     events = events.sort("occurred_at", "digest").with_columns(pl.col("decided").fill_null(EVENT).alias("outcome"))
-    if undecided_from is None or events.is_empty() or events["minute"].max() + REMEMBERED_BEFORE < undecided_from:
+    if undecided_from is None or events.is_empty() or events["minute"].max() + remembered + HOUR < undecided_from:
         return events
     others = events.filter(pl.col("outcome") != EVENT)
     told = dedup.outcomes(events.filter(pl.col("outcome") == EVENT))

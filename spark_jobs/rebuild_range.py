@@ -19,6 +19,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -143,11 +144,8 @@ def reached(connection: Any) -> Offsets:
 
 
 def seen_now(settings: Settings) -> SeenIds:
-    sink = MySQLSink(settings)
-    try:
+    with closing(MySQLSink(settings)) as sink:
         return sink.seen(SEEN_IDS)
-    finally:
-        sink.close()
 
 
 class Events:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from itertools import islice, product
 from typing import Any
@@ -151,11 +152,8 @@ def replay(settings: Settings) -> tuple[int, int, int]:
 
 def counted_lately(settings: Settings) -> Dedup:
     """What the stream remembers. Raises Outage."""
-    sink = MySQLSink(settings)
-    try:
+    with closing(MySQLSink(settings)) as sink:
         return sink.remembered(contracts.load(settings.domain).business_key)
-    finally:
-        sink.close()
 
 
 def with_outcomes(dedup: Dedup, archives: Sequence[Archive], judge: Judge, good: pl.DataFrame) -> pl.DataFrame:

@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from secrets import token_urlsafe
 from typing import Any
 
@@ -17,6 +18,7 @@ from cassandra import (
 )
 from cassandra.auth import PlainTextAuthProvider
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable, Session
+from cassandra.concurrent import execute_concurrent_with_args
 from cassandra.connection import ConnectionException
 from cassandra.policies import ConstantReconnectionPolicy, DCAwareRoundRobinPolicy, TokenAwarePolicy
 
@@ -31,6 +33,15 @@ GRANTS = {"spark": ("SELECT", "MODIFY"), "reader": ("SELECT",)}
 REQUEST_TIMEOUT_S = 20.0
 RECONNECT_EVERY_S = 1.0
 SHARDS = 16
+READS_IN_FLIGHT = 32
+
+
+def passed_over(session: Session, partitions: Iterable[tuple[datetime, int]]) -> Iterator[Any]:
+    """What was decided about archived events of these partitions (minute, UTC; shard) that do not count: rows with
+    event_id, digest, reason. Raises the driver's errors."""
+    select = "SELECT event_id, digest, reason FROM passed_over WHERE minute = %s AND shard = %s"
+    for _, rows in execute_concurrent_with_args(session, select, list(partitions), concurrency=READS_IN_FLIGHT):
+        yield from rows
 
 
 def received(row: Any) -> Iterator[tuple[bytes | None, str]]:

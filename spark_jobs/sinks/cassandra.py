@@ -14,7 +14,6 @@ from typing import Any
 
 import polars as pl
 from cassandra.cluster import NoHostAvailable, ResponseFuture, Session
-from cassandra.concurrent import execute_concurrent_with_args
 from cassandra.connection import ConnectionBusy
 from cassandra.query import BatchStatement, BatchType, BoundStatement, PreparedStatement, Statement
 
@@ -27,7 +26,6 @@ from stores.outage import Outage
 ROWS_PER_BATCH = 300
 BYTES_PER_BATCH = 256 * 1024
 BATCHES_IN_FLIGHT = 8
-READS_IN_FLIGHT = 32
 BUSY_AT_MOST_S = 20.0
 BUSY_PAUSE_S = 0.01
 
@@ -165,8 +163,8 @@ def _session() -> Session:
 
 
 @cache
-def _prepared(session: Session, archive: Archive) -> PreparedStatement:
-    return session.prepare(archive.put)
+def _prepared(session: Session, statement: str) -> PreparedStatement:
+    return session.prepare(statement)
 
 
 def write(archives: tuple[Archive, ...], events: pl.DataFrame) -> None:
@@ -175,7 +173,7 @@ def write(archives: tuple[Archive, ...], events: pl.DataFrame) -> None:
         with cassandra.outages():
             session = _session()
             for archive in archives:
-                send(session, batches(_prepared(session, archive).query_id, rows(archive, events)))
+                send(session, batches(_prepared(session, archive.put).query_id, rows(archive, events)))
     except Outage:
         if _session.cache_info().currsize:
             _session().cluster.shutdown()
@@ -188,7 +186,7 @@ def archived(archive: Archive, events: pl.DataFrame) -> list[bool]:
     """Whether each event (columns as for `rows`) is in an archive table that has them all. Raises Outage."""
     where = " AND ".join(f"{column} = ?" for column in archive.key)
     with cassandra.outages():
-        select = _session().prepare(f"SELECT event_id FROM {archive.name} WHERE {where}")  # noqa: S608 - names only
+        select = _prepared(_session(), f"SELECT event_id FROM {archive.name} WHERE {where}")  # noqa: S608 - names only
         found = (_session().execute(_bound(select, row[: len(archive.key)])) for row in lines(archive, events))
         return [rows.one() is not None for rows in found]
 
@@ -207,8 +205,8 @@ def write_marked(archives: tuple[Archive, ...], events: pl.DataFrame, mark: str,
     """
     with cassandra.outages():
         session = _session()
-        puts = [_prepared(session, archive).query_id for archive in archives]
-        marking = session.prepare(mark)
+        puts = [_prepared(session, archive.put).query_id for archive in archives]
+        marking = _prepared(session, mark)
         batches = []
         for marked, *event in zip(marks, *(lines(archive, events) for archive in archives), strict=True):
             batch = BatchStatement(BatchType.LOGGED)
@@ -235,10 +233,8 @@ def of_key(archive: Archive, key: bytes) -> list[tuple[datetime, int, bytes]]:
     """What came under one partition key of an archive that is not sharded: time (UTC, naive), digest and payload of
     each event. Raises Outage."""
     with cassandra.outages():
-        select = _session().prepare(
-            f"SELECT occurred_at, payload, payloads FROM {archive.name} WHERE {archive.clustering[0]} = ?"  # noqa: S608
-        )
-        rows = _session().execute(_bound(select, (key,)))
+        cql = f"SELECT occurred_at, payload, payloads FROM {archive.name} WHERE {archive.clustering[0]} = ?"  # noqa: S608
+        rows = _session().execute(_bound(_prepared(_session(), cql), (key,)))
         return [(row.occurred_at, *pair) for row in rows for pair in received(row)]
 
 
@@ -267,7 +263,7 @@ def pass_over(archive: Archive, events: pl.DataFrame) -> None:
     rows = lines(archive, events.with_columns(pl.lit(b"").alias("value")))
     with cassandra.outages():
         marks = ", ".join("?" * len(columns))
-        note = _session().prepare(f"INSERT INTO passed_over ({', '.join(columns)}) VALUES ({marks})")  # noqa: S608
+        note = _prepared(_session(), f"INSERT INTO passed_over ({', '.join(columns)}) VALUES ({marks})")  # noqa: S608
         send(_session(), [_bound(note, (*row[:-1], *more)) for row, more in zip(rows, noted, strict=True)])
 
 
@@ -277,7 +273,6 @@ def passed_over(partitions: Iterable[tuple[datetime, int]]) -> pl.DataFrame:
     Raises Outage.
     """
     with cassandra.outages():
-        select = _session().prepare("SELECT event_id, digest, reason FROM passed_over WHERE minute = ? AND shard = ?")
-        answers = execute_concurrent_with_args(_session(), select, list(partitions), concurrency=READS_IN_FLIGHT)
-        rows = [(row.event_id.bytes, int.from_bytes(row.digest), row.reason) for _, found in answers for row in found]
+        found = cassandra.passed_over(_session(), partitions)
+        rows = [(row.event_id.bytes, int.from_bytes(row.digest), row.reason) for row in found]
     return pl.DataFrame(rows, schema=DECIDED, orient="row")
