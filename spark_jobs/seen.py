@@ -32,9 +32,10 @@ EVENT, COPY, CONFLICT = "event", "copy", "conflict"
 """What an event is: new; received as it was before; or other than what was received under its id."""
 
 
-def digest(value: bytes) -> int:
-    """What tells an event as it was received from every other one under the same id."""
-    return int.from_bytes(blake2b(value, digest_size=DIGEST_BYTES).digest())
+def digests(values: Iterable[bytes]) -> np.ndarray:
+    """What tells each event as it was received from every other one under the same id, as unsigned integers."""
+    joined = b"".join([blake2b(value, digest_size=DIGEST_BYTES).digest() for value in values])
+    return np.frombuffer(joined, dtype=">u8").astype(np.uint64)
 
 
 def _array(ids: pl.Series | bytes) -> np.ndarray:

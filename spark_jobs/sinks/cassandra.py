@@ -19,7 +19,7 @@ from cassandra.query import BatchStatement, BatchType, BoundStatement, PreparedS
 
 import settings as settings_module
 from spark_jobs.dedup import DECIDED
-from spark_jobs.seen import digest as digest_of
+from spark_jobs.seen import digests
 from stores import cassandra
 from stores.outage import Outage
 
@@ -242,7 +242,7 @@ def received(row: Any) -> Iterator[tuple[int, bytes]]:
     """As cassandra.received, with the digest in each case."""
     for digest, text in cassandra.received(row):
         value = text.encode()
-        yield digest_of(value) if digest is None else int.from_bytes(digest), value
+        yield int(digests([value])[0]) if digest is None else int.from_bytes(digest), value
 
 
 NOTED = ("digest", "reason", "kafka_partition", "kafka_offset")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from hashlib import blake2b
 
 import numpy as np
 import polars as pl
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from spark_jobs import seen as module
 from spark_jobs.seen import CONFLICT, COPY, EVENT, SeenIds, by_minute
+from spark_jobs.source import digests
 
 START = datetime(2026, 3, 14, 15, 9)  # noqa: DTZ001 - naive, as MySQL has it
 # Few different ids, and such that differ only in zero bytes at either end.
@@ -91,3 +93,13 @@ def test_a_filter_says_no_to_nearly_all_that_it_has_not(kind: str) -> None:
     found.add(held)
     assert found.perhaps(held).all()
     assert found.perhaps(others).mean() < 0.01
+
+
+def test_a_digest_is_what_is_in_the_stores_already() -> None:
+    expected = ["e4a6a0577479b2b4", blake2b(b'{"a": 1}', digest_size=8).hexdigest()]
+    assert [f"{number:016x}" for number in module.digests([b"", b'{"a": 1}'])] == expected
+
+
+def test_a_rejected_record_has_no_digest() -> None:
+    found = digests([b"1", None, b"2"], pl.Series([None, "empty", "schema"], dtype=pl.String))
+    assert found.is_null().to_list() == [False, True, True]
