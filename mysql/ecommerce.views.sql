@@ -17,6 +17,17 @@ FROM sessions
 WHERE last_seen >= UTC_TIMESTAMP(3) - INTERVAL 5 MINUTE
   AND seen_slot >= TO_SECONDS(UTC_TIMESTAMP(3) - INTERVAL 5 MINUTE) DIV 300;
 
+-- What shoppers do right now: the sessions of the last ten minutes. One that has bought may fill a cart again.
+CREATE OR REPLACE SQL SECURITY INVOKER VIEW right_now AS
+SELECT last_seen, country, device, source, currency,
+       last_seen >= UTC_TIMESTAMP(3) - INTERVAL 5 MINUTE AS visiting,
+       cart_cents > 0 AND furthest_step NOT IN (3, 4) AS with_cart,
+       cart_cents > 0 AND furthest_step IN (3, 4) AS checking_out,
+       COALESCE(first_order_at >= UTC_TIMESTAMP(3) - INTERVAL 10 MINUTE, 0) AS bought
+FROM sessions
+WHERE last_seen >= UTC_TIMESTAMP(3) - INTERVAL 10 MINUTE
+  AND seen_slot >= TO_SECONDS(UTC_TIMESTAMP(3) - INTERVAL 10 MINUTE) DIV 300;
+
 -- How old the data is: the age of the newest event, or of the last commit where that is older (a sender's clock may
 -- run ahead, a commit's can't).
 CREATE OR REPLACE SQL SECURITY INVOKER VIEW freshness AS

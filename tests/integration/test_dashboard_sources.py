@@ -132,6 +132,31 @@ def test_shoppers_are_active_for_five_minutes(cursor: Any) -> None:
     assert cursor.fetchall() == [(NOW - 5 * MINUTE,)]
 
 
+@pytest.mark.parametrize(
+    ("seen_minutes_ago", "values", "does"),
+    [
+        (4, {}, {"visiting"}),
+        (6, {}, set()),
+        (6, {"cart_cents": 500, "furthest_step": 2}, {"with_cart"}),
+        (4, {"cart_cents": 500, "furthest_step": 3}, {"visiting", "checking_out"}),
+        (6, {"cart_cents": 500, "furthest_step": 4}, {"checking_out"}),
+        (6, {"furthest_step": 5, "first_order_at": NOW - 9 * MINUTE}, {"bought"}),
+        (6, {"cart_cents": 500, "furthest_step": 5, "first_order_at": NOW - 11 * MINUTE}, {"with_cart"}),
+        (11, {"cart_cents": 500, "furthest_step": 5, "first_order_at": NOW - 11 * MINUTE}, None),
+    ],
+)
+def test_what_a_shopper_does_right_now(
+    cursor: Any, seen_minutes_ago: int, values: dict[str, Any], does: set[str] | None
+) -> None:
+    session(cursor, SINCE, last_seen=NOW - seen_minutes_ago * MINUTE, **values)
+    states = ("visiting", "with_cart", "checking_out", "bought")
+    cursor.execute(f"SELECT {', '.join(states)} FROM right_now")
+    rows = cursor.fetchall()
+    assert [{state for state, is_so in zip(states, row, strict=True) if is_so} for row in rows] == (
+        [] if does is None else [does]
+    )
+
+
 @pytest.mark.parametrize(("event_minutes", "commit_minutes"), [(2, 0), (0, 2), (-5, 2)])
 def test_data_is_as_old_as_its_newest_event_or_its_last_commit(
     cursor: Any, event_minutes: int, commit_minutes: int
