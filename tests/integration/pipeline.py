@@ -78,7 +78,10 @@ def spark_jobs(settings: Settings, *words: str) -> subprocess.CompletedProcess:
 
 
 def killed_in_batch(stack: Stack, what: str) -> bool:
-    """SIGKILL to one of KILLED while a micro-batch is under way; False when it was through a moment before."""
+    """SIGKILL to one of KILLED while a micro-batch is under way; False when it was through a moment before.
+
+    Returns when Spark, started again, is through with what it was killed in: until then that looks under way.
+    """
     checkpoint = aggregate.checkpoint(stack.settings)
 
     def under_way() -> bool:
@@ -91,7 +94,9 @@ def killed_in_batch(stack: Stack, what: str) -> bool:
     for victim in victims:
         victim.send_signal(signal.SIGKILL)
     psutil.wait_procs(victims, timeout=10)
-    return under_way()
+    planned, in_batch = checkpoint.planned_batch(), under_way()
+    wait_for("Spark is through with what it was killed in", lambda: checkpoint.committed_batch() >= planned)
+    return in_batch
 
 
 def assert_exact(stack: Stack, within_s: float = CATCH_UP_S) -> Verdict:

@@ -65,7 +65,6 @@ def survived(pipeline: Stack) -> Survived:
         assert sending.wait() == 0
         if len(kills) == len(KILLED):
             break
-        pipeline.wait_ready("spark")
     verdict = assert_exact(pipeline)
     return Survived(kills, opened.replace(tzinfo=None), verdict, Ledger.read(settings.ledger_path))
 
