@@ -66,6 +66,27 @@ CREATE TABLE IF NOT EXISTS order_lines_by_minute (
   PRIMARY KEY (minute, category, country, device, source, currency, price_cents, quantity)
 );
 
+CREATE TABLE IF NOT EXISTS payments_by_minute (
+  minute          DATETIME NOT NULL COMMENT 'of occurred_at',
+  country         CHAR(2) NOT NULL,
+  device          VARCHAR(16) NOT NULL,
+  source          VARCHAR(32) NOT NULL,
+  currency        CHAR(3) NOT NULL,
+  payment_type    VARCHAR(32) NOT NULL COMMENT '(unknown) where absent',
+  failure_reason  VARCHAR(64) NOT NULL COMMENT '(none) for a purchase, and where absent',
+  attempts        BIGINT NOT NULL COMMENT 'purchase and payment_failed',
+  failures        BIGINT NOT NULL COMMENT 'payment_failed',
+  PRIMARY KEY (minute, country, device, source, currency, payment_type, failure_reason)
+);
+
+CREATE TABLE IF NOT EXISTS searches_by_minute (
+  minute          DATETIME NOT NULL COMMENT 'of occurred_at',
+  term            VARCHAR(256) NOT NULL COMMENT 'in small letters, without blanks around it; (none) where absent',
+  searches        BIGINT NOT NULL,
+  without_result  BIGINT NOT NULL COMMENT 'search_results is 0',
+  PRIMARY KEY (minute, term)
+);
+
 -- One row a session. furthest_step: 0 visited, 1 viewed an item, 2 added to the cart, 3 began the checkout,
 -- 4 gave payment details, 5 bought.
 CREATE TABLE IF NOT EXISTS sessions (

@@ -40,6 +40,7 @@ PAYMENT_GIVEN = 0.92
 PAYMENT_FAILS = 0.09
 RETRY_PAYMENT = 0.75
 REFUND = 0.08
+MISTYPED = 0.06
 
 Line = dict[str, Any]
 """An element of an event's `items`; never changed once made, since several events share it."""
@@ -309,10 +310,11 @@ class Visit:
         return self._show(0, "view_item", item.page_url, [self._line(item)])
 
     def _search(self, mean_ms: int, item: Item) -> Step:
-        """A step in which an item is searched for by its name; things of its kind are found."""
-        fields: dict[str, Any] = {"search_term": item.name.lower()}
+        """A step in which an item is searched for by its name; things of its kind are found, unless it is mistyped."""
+        name, mistyped = item.name.lower(), self._rng.random() < MISTYPED
+        fields: dict[str, Any] = {"search_term": name[:-1] if mistyped else name}
         if self.fields["schema_version"] != OLD_VERSION:
-            fields["search_results"] = SEARCH_RESULTS[item.name]
+            fields["search_results"] = 0 if mistyped else SEARCH_RESULTS[item.name]
         return self._go(mean_ms, "search", f"{URL}/search", **fields)
 
     def _go(self, mean_ms: int, event_name: str, page_url: str, **fields: Any) -> Step:

@@ -20,6 +20,10 @@ COLUMNS = (
     "utm_source",
     "experiment_id",
     "variant_id",
+    "search_term",
+    "search_results",
+    "payment_type",
+    "failure_reason",
     "currency",
     "reporting_value",
     "transaction_id",
@@ -37,7 +41,9 @@ DERIVED = {  # what expectations may use beside the contract's fields: sums over
 
 ABSENT = {dimension.name: dimension.absent for dimension in contracts.load("ecommerce").dimensions}
 NO_CATEGORY, DIRECT = ABSENT["category"], ABSENT["source"]
-NO_EXPERIMENT = "(none)"
+NO_EXPERIMENT = NO_TERM = NO_REASON = "(none)"
+NO_PAYMENT_TYPE = "(unknown)"
+LONGEST_TERM = 256
 SHOPPED_BY = ("country", "device", "source", "currency")
 
 PRICE_BANDS_CENTS = (0, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000)
@@ -187,6 +193,33 @@ def order_lines_by_minute(events: pl.DataFrame) -> pl.DataFrame:
         pl.min_horizontal("quantity", pl.lit(LARGEST_QUANTITY, dtype=pl.Int64)).alias("quantity"),
         pl.lit(1, dtype=pl.Int64).alias("order_lines"),
         pl.col("line_cents").alias("revenue_cents"),
+    )
+
+
+@table(key=("minute", *SHOPPED_BY, "payment_type", "failure_reason"), sum=("attempts", "failures"))
+def payments_by_minute(events: pl.DataFrame) -> pl.DataFrame:
+    return events.filter(_is("purchase") | _is("payment_failed")).select(
+        minute_of("occurred_at"),
+        "country",
+        "device",
+        _source(),
+        "currency",
+        pl.col("payment_type").fill_null(NO_PAYMENT_TYPE),
+        pl.when(_is("payment_failed")).then(pl.col("failure_reason")).fill_null(NO_REASON).alias("failure_reason"),
+        pl.lit(1, dtype=pl.Int64).alias("attempts"),
+        _count("payment_failed").alias("failures"),
+    )
+
+
+@table(key=("minute", "term"), sum=("searches", "without_result"))
+def searches_by_minute(events: pl.DataFrame) -> pl.DataFrame:
+    # Cut last: there are letters that are two when they are small.
+    term = pl.col("search_term").str.to_lowercase().str.strip_chars().str.slice(0, LONGEST_TERM)
+    return events.filter(_is("search")).select(
+        minute_of("occurred_at"),
+        term.fill_null(NO_TERM).alias("term"),
+        pl.lit(1, dtype=pl.Int64).alias("searches"),
+        (pl.col("search_results") == 0).fill_null(False).cast(pl.Int64).alias("without_result"),
     )
 
 

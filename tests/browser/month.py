@@ -18,6 +18,8 @@ TABLES = {
     "sales_by_minute": ("minute", 50),
     "items_by_minute": ("minute", 50),
     "order_lines_by_minute": ("minute", 50),
+    "payments_by_minute": ("minute", 50),
+    "searches_by_minute": ("minute", 50),
     "sessions": ("first_seen", 50),
     "batches": ("committed_at", 5),
     "latency_by_minute": ("minute", 20),

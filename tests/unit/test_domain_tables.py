@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from spark_jobs import domains
+from spark_jobs.domains import ecommerce
 from spark_jobs.merge import combine
 from tests.unit.events import appended, encoded, good_event
 
@@ -55,6 +56,12 @@ def test_every_event_counts_once_in_total() -> None:
     )
     for name in ("events_by_minute", "sales_by_minute", "sessions"):
         assert combine(TABLES[name], TABLES[name].rows(events))["events"].sum() == events.height
+
+
+def test_a_term_fits_its_column_when_small_letters_are_more_than_large_ones() -> None:
+    search = {"event_name": "search", "search_term": "\u0130" * 256}
+    [term] = TABLES["searches_by_minute"].rows(judged([search]))["term"]
+    assert len(term) == ecommerce.LONGEST_TERM
 
 
 def all_events() -> list[dict]:

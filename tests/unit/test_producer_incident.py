@@ -22,7 +22,7 @@ from producer.simulate import Simulation, happenings, simulate
 from settings import Settings
 
 START = datetime(2026, 11, 22, 18, 0, tzinfo=UTC)
-SHOP = Simulation(seed=7, start=START, rate=60.0, rates=Rates())
+SHOP = Simulation(seed=11, start=START, rate=60.0, rates=Rates())
 MINUTES = 8
 OUTAGE = Incident("US", START + timedelta(minutes=1), START + timedelta(minutes=7))
 
