@@ -22,3 +22,13 @@ CREATE FUNCTION IF NOT EXISTS proportions_margin(hits DOUBLE, trials DOUBLE, hit
 RETURNS DOUBLE DETERMINISTIC NO SQL SQL SECURITY INVOKER
 RETURN 1.959964 * SQRT(hits / NULLIF(trials, 0) * (1 - hits / NULLIF(trials, 0)) / NULLIF(trials, 0)
                      + hits_b / NULLIF(trials_b, 0) * (1 - hits_b / NULLIF(trials_b, 0)) / NULLIF(trials_b, 0));
+
+-- What a proportion says against that of a control, in words. The normal approximation holds for ten hits and ten misses
+-- in each (the success-failure condition).
+CREATE FUNCTION IF NOT EXISTS proportions_verdict(hits DOUBLE, trials DOUBLE, hits_b DOUBLE, trials_b DOUBLE)
+RETURNS VARCHAR(64) DETERMINISTIC NO SQL SQL SECURITY INVOKER
+RETURN CASE
+  WHEN COALESCE(LEAST(hits, trials - hits, hits_b, trials_b - hits_b), 0) < 10 THEN 'too little data yet to tell'
+  WHEN proportions_p_value(hits, trials, hits_b, trials_b) >= 0.05 THEN 'no difference shown so far'
+  WHEN hits / trials > hits_b / trials_b THEN 'better than the control, hardly by chance'
+  ELSE 'worse than the control, hardly by chance' END;

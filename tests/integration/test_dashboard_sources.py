@@ -204,6 +204,25 @@ def test_nothing_to_compare_is_no_figure(cursor: Any, counts: tuple[int, ...]) -
     assert cursor.fetchone() == (None,)
 
 
+@pytest.mark.parametrize(
+    ("counts", "words"),
+    [
+        ((0, 0, 0, 0), "too little data yet to tell"),
+        ((9, 100, 50, 100), "too little data yet to tell"),
+        ((91, 100, 50, 100), "too little data yet to tell"),
+        ((50, 100, None, None), "too little data yet to tell"),
+        ((50, 100, 49, 100), "no difference shown so far"),
+        ((560, 16549, 506, 16277), "no difference shown so far"),  # p = 0.16
+        ((582, 16549, 506, 16277), "better than the control, hardly by chance"),  # p = 0.039
+        ((70, 100, 50, 100), "better than the control, hardly by chance"),
+        ((50, 100, 70, 100), "worse than the control, hardly by chance"),
+    ],
+)
+def test_a_difference_is_told_in_words(cursor: Any, counts: tuple[int | None, ...], words: str) -> None:
+    cursor.execute("SELECT proportions_verdict(%s, %s, %s, %s)", counts)
+    assert cursor.fetchone() == (words,)
+
+
 def metrics(dataset: str) -> dict[str, str]:
     """The SQL of a dataset's metrics."""
     return {metric["metric_name"]: metric["expression"] for metric in FILES.datasets[dataset]["metrics"]}
