@@ -18,7 +18,7 @@ from tests.browser.received import Received
 from tests.dashboards import assets
 from tests.waiting import DEADLINE_S
 
-WIDTH, HEIGHT = 1440, 3000  # pixels; high enough for a whole dashboard: charts are drawn when they come into view
+WIDTH, HEIGHT = 1440, 3400  # pixels; high enough for a whole dashboard: charts are drawn when they come into view
 DEADLINE_MS = 1000 * DEADLINE_S
 
 # What is wrong with each chart, by its name; empty when all of them show their data.

@@ -29,7 +29,7 @@ HOOK = "/hook/known-to-few"
 OPERATORS: dict[str, Callable[[float, float], bool]] = {">": operator.gt, ">=": operator.ge}
 
 # What Superset's embedding library does, in short: it hands a guest token over to the frame.
-EMBEDDING_PAGE = """<!DOCTYPE html><iframe src="{superset}/embedded/{id}" width="1400" height="3000"></iframe>
+EMBEDDING_PAGE = """<!DOCTYPE html><iframe src="{superset}/embedded/{id}" width="1400" height="3400"></iframe>
 <script>
 const frame = document.querySelector('iframe');
 frame.addEventListener('load', () => {{
