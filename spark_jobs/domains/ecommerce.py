@@ -39,11 +39,12 @@ DERIVED = {  # what expectations may use beside the contract's fields: sums over
     }
 }
 
-ABSENT = {dimension.name: dimension.absent for dimension in contracts.load("ecommerce").dimensions}
+CONTRACT = contracts.load("ecommerce")
+ABSENT = {dimension.name: dimension.absent for dimension in CONTRACT.dimensions}
 NO_CATEGORY, DIRECT = ABSENT["category"], ABSENT["source"]
 NO_EXPERIMENT = NO_TERM = NO_REASON = "(none)"
 NO_PAYMENT_TYPE = "(unknown)"
-LONGEST_TERM = 256
+[LONGEST_TERM] = (field.max_length for field in CONTRACT.fields if field.name == "search_term")
 SHOPPED_BY = ("country", "device", "source", "currency")
 
 PRICE_BANDS_CENTS = (0, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000)

@@ -19,7 +19,7 @@ from playwright.sync_api import APIRequestContext, BrowserContext, Page, Playwri
 from local.stack import Stack
 from settings import Settings
 from stores import mysql
-from tests.browser.dashboard import Dashboard, browser
+from tests.browser.dashboard import HEIGHT, Dashboard, browser
 from tests.dashboards import assets, load_alerts
 from tests.waiting import wait_for
 
@@ -29,7 +29,7 @@ HOOK = "/hook/known-to-few"
 OPERATORS: dict[str, Callable[[float, float], bool]] = {">": operator.gt, ">=": operator.ge}
 
 # What Superset's embedding library does, in short: it hands a guest token over to the frame.
-EMBEDDING_PAGE = """<!DOCTYPE html><iframe src="{superset}/embedded/{id}" width="1400" height="3400"></iframe>
+EMBEDDING_PAGE = """<!DOCTYPE html><iframe src="{superset}/embedded/{id}" width="1400" height="{height}"></iframe>
 <script>
 const frame = document.querySelector('iframe');
 frame.addEventListener('load', () => {{
@@ -229,7 +229,7 @@ def test_other_sites_are_refused(anonymous: APIRequestContext, embedded: str, si
 
 
 def test_a_site_shows_the_dashboard(page: Page, stack: Stack, site: Site, embedded: str, guest: str) -> None:
-    site.page = EMBEDDING_PAGE.format(superset=stack.settings.superset, id=embedded, token=guest)
+    site.page = EMBEDDING_PAGE.format(superset=stack.settings.superset, id=embedded, token=guest, height=HEIGHT)
     with Site(site.page) as stranger:
         page.goto(stranger.origin)
         assert not page.frames[1].url.startswith("http")
