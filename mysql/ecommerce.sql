@@ -23,6 +23,7 @@ CREATE TABLE IF NOT EXISTS sales_by_minute (
   source             VARCHAR(32) NOT NULL COMMENT 'utm_source, (direct) where absent',
   currency           CHAR(3) NOT NULL COMMENT 'of the storefront; amounts here are in EUR all the same',
   events             BIGINT NOT NULL,
+  page_views         BIGINT NOT NULL COMMENT 'events that show a page: all but those that say what was done on one',
   views              BIGINT NOT NULL COMMENT 'view_item',
   carts              BIGINT NOT NULL COMMENT 'add_to_cart',
   checkouts          BIGINT NOT NULL COMMENT 'begin_checkout',
@@ -87,6 +88,25 @@ CREATE TABLE IF NOT EXISTS searches_by_minute (
   PRIMARY KEY (minute, term)
 );
 
+CREATE TABLE IF NOT EXISTS pages_by_minute (
+  minute      DATETIME NOT NULL COMMENT 'of occurred_at',
+  page        VARCHAR(255) NOT NULL COMMENT 'path of page_url: without server, query and fragment; (none) where absent',
+  page_views  BIGINT NOT NULL COMMENT 'as in sales_by_minute',
+  PRIMARY KEY (minute, page)
+);
+
+CREATE TABLE IF NOT EXISTS promotions_by_minute (
+  minute     DATETIME NOT NULL COMMENT 'of occurred_at',
+  promotion  VARCHAR(64) NOT NULL COMMENT '(none) where absent',
+  country    CHAR(2) NOT NULL,
+  device     VARCHAR(16) NOT NULL,
+  source     VARCHAR(32) NOT NULL,
+  currency   CHAR(3) NOT NULL,
+  shown      BIGINT NOT NULL COMMENT 'view_promotion',
+  chosen     BIGINT NOT NULL COMMENT 'select_promotion',
+  PRIMARY KEY (minute, promotion, country, device, source, currency)
+);
+
 -- One row a session. furthest_step: 0 visited, 1 viewed an item, 2 added to the cart, 3 began the checkout,
 -- 4 gave payment details, 5 bought.
 CREATE TABLE IF NOT EXISTS sessions (
@@ -99,6 +119,7 @@ CREATE TABLE IF NOT EXISTS sessions (
   currency          CHAR(3) NOT NULL,
   experiment        VARCHAR(64) NOT NULL COMMENT 'of the first event, (none) where absent, as variant',
   variant           VARCHAR(64) NOT NULL,
+  landing_page      VARCHAR(255) NOT NULL COMMENT 'path of the first event''s page_url, (none) where absent',
   was_known         TINYINT NOT NULL COMMENT '1 where the first event carries a user_id: a returning shopper',
   furthest_step     TINYINT NOT NULL,
   events            BIGINT NOT NULL,
@@ -109,11 +130,17 @@ CREATE TABLE IF NOT EXISTS sessions (
   order_cents       BIGINT NOT NULL,
   refund_cents      BIGINT NOT NULL,
   first_order_at    DATETIME(3) NULL COMMENT 'NULL without an order',
-  -- Nearly every event moves last_seen, and an index on it was a third of the work of merging a session.
-  seen_slot         INT AS (TO_SECONDS(last_seen) DIV 300) VIRTUAL COMMENT 'five minutes in which last_seen lies',
+  promotion         VARCHAR(64) NOT NULL COMMENT 'that was chosen first, (none) without one',
+  promoted_at       DATETIME(3) NULL COMMENT 'when it was chosen, NULL without one',
+  -- Nearly every event moves last_seen and events, and an index on one of them was a third of the work of merging a
+  -- session. These change a few times in a session.
+  seen_minute       DATETIME AS (TIMESTAMP(DATE(last_seen), MAKETIME(HOUR(last_seen), MINUTE(last_seen), 0))) VIRTUAL COMMENT 'of last_seen',
+  bounced           TINYINT AS (events = 1) VIRTUAL COMMENT '1 where its first event is its only one',
+  seconds_spent     INT AS (ELT(1 + INTERVAL(TIMESTAMPDIFF(SECOND, first_seen, last_seen), 10, 30, 60, 180, 600, 1800), 0, 10, 30, 60, 180, 600, 1800)) VIRTUAL COMMENT 'from the first event to the last, at least',
   PRIMARY KEY (session_id),
   -- All that the charts of sessions read, so that they need not look up row after row.
   KEY by_first_seen (first_seen, furthest_step, country, device, source, currency, was_known, variant, experiment,
-                     order_cents, first_order_at),
-  KEY by_seen_slot (seen_slot, cart_cents)
+                     order_cents, first_order_at, bounced, seconds_spent, landing_page, promotion, promoted_at),
+  KEY by_seen_minute (seen_minute, cart_cents, first_seen, furthest_step, first_order_at, country, device, source,
+                      currency)
 );

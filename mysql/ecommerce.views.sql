@@ -10,23 +10,28 @@ JOIN (VALUES ROW(0, '1 Visit'), ROW(1, '2 Item viewed'), ROW(2, '3 Added to cart
              ROW(4, '5 Payment'), ROW(5, '6 Order')) AS steps (reached, step)
   ON sessions.furthest_step >= steps.reached;
 
--- A shopper is active now when the session was seen in the last five minutes.
-CREATE OR REPLACE SQL SECURITY INVOKER VIEW active_shoppers AS
-SELECT last_seen, country, device, source, currency
-FROM sessions
-WHERE last_seen >= UTC_TIMESTAMP(3) - INTERVAL 5 MINUTE
-  AND seen_slot >= TO_SECONDS(UTC_TIMESTAMP(3) - INTERVAL 5 MINUTE) DIV 300;
-
--- What shoppers do right now: the sessions of the last ten minutes. One that has bought may fill a cart again.
+-- What shoppers do right now: the sessions seen in this minute and the ten before. One that has bought may fill a cart
+-- again.
 CREATE OR REPLACE SQL SECURITY INVOKER VIEW right_now AS
-SELECT last_seen, country, device, source, currency,
-       last_seen >= UTC_TIMESTAMP(3) - INTERVAL 5 MINUTE AS visiting,
+SELECT seen_minute, country, device, source, currency,
+       seen_minute >= UTC_TIMESTAMP() - INTERVAL SECOND(UTC_TIMESTAMP()) + 300 SECOND AS visiting,
        cart_cents > 0 AND furthest_step NOT IN (3, 4) AS with_cart,
        cart_cents > 0 AND furthest_step IN (3, 4) AS checking_out,
        COALESCE(first_order_at >= UTC_TIMESTAMP(3) - INTERVAL 10 MINUTE, 0) AS bought
 FROM sessions
-WHERE last_seen >= UTC_TIMESTAMP(3) - INTERVAL 10 MINUTE
-  AND seen_slot >= TO_SECONDS(UTC_TIMESTAMP(3) - INTERVAL 10 MINUTE) DIV 300;
+WHERE seen_minute >= UTC_TIMESTAMP() - INTERVAL SECOND(UTC_TIMESTAMP()) + 600 SECOND;
+
+-- How many shoppers were active in each of the last thirty minutes: seen in that minute or the five before. A session
+-- counts from its first minute (`more` is 1) until five minutes after its last one (-1): the sum up to a minute is what
+-- there were.
+CREATE OR REPLACE SQL SECURITY INVOKER VIEW active_shoppers AS
+SELECT CASE WHEN more < 0 THEN seen_minute + INTERVAL 6 MINUTE
+            ELSE GREATEST(TIMESTAMP(DATE(first_seen), MAKETIME(HOUR(first_seen), MINUTE(first_seen), 0)),
+                          UTC_TIMESTAMP() - INTERVAL SECOND(UTC_TIMESTAMP()) + 1800 SECOND) END AS minute,
+       more, country, device, source, currency
+FROM sessions
+JOIN (VALUES ROW(1), ROW(-1)) AS changes (more)
+WHERE seen_minute >= UTC_TIMESTAMP() - INTERVAL SECOND(UTC_TIMESTAMP()) + 1800 + 300 SECOND;
 
 -- How old the data is: the age of the newest event, or of the last commit where that is older (a sender's clock may
 -- run ahead, a commit's can't).
@@ -34,7 +39,7 @@ CREATE OR REPLACE SQL SECURITY INVOKER VIEW freshness AS
 SELECT newest_event, last_commit,
        TIMESTAMPDIFF(MICROSECOND, LEAST(newest_event, last_commit), UTC_TIMESTAMP(3)) / 1000000 AS age_seconds
 FROM (SELECT (SELECT MAX(last_seen) FROM sessions
-              WHERE seen_slot = (SELECT MAX(seen_slot) FROM sessions)) AS newest_event,
+              WHERE seen_minute = (SELECT MAX(seen_minute) FROM sessions)) AS newest_event,
              (SELECT MAX(committed_at) FROM batches) AS last_commit) AS latest;
 
 -- From when on every minute is whole. Late events reach further back, but only a few of each minute.

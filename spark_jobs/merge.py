@@ -24,7 +24,7 @@ class Table:
     - key: the primary key's columns
     - sum, minimum, maximum: columns with that rule
     - first: column -> the column (with the rule minimum) that says when; the value that was first wins,
-      the smaller value where both were at the same time
+      the smaller value where both were at the same time. One that never was (when is NULL) gives way to any other
     - expires_by: the time (DATETIME, UTC) by which retention deletes old rows
     """
 
@@ -70,7 +70,7 @@ def combine(table: Table, rows: pl.DataFrame) -> pl.DataFrame:
         *(pl.col(name).sum() for name in table.sum),
         *(pl.col(name).min() for name in table.minimum),
         *(pl.col(name).max() for name in table.maximum),
-        *(pl.col(name).sort_by(by, name).first() for name, by in table.first.items()),
+        *(pl.col(name).sort_by(by, name, nulls_last=True).first() for name, by in table.first.items()),
     )
 
 
@@ -106,8 +106,8 @@ def upsert(table: Table, schema: Mapping[str, pl.DataType], into: str | None = N
     # MySQL assigns from left to right, and a column read after its assignment has the new value: what was first must
     # be decided before its time is lowered.
     assignments = [
-        f"{name} = IF(new.{by} < {old}.{by} OR (new.{by} = {old}.{by} AND new.{name} < {old}.{name}), "
-        f"new.{name}, {old}.{name})"
+        f"{name} = IF(COALESCE(new.{by} < {old}.{by}, {old}.{by} IS NULL AND new.{by} IS NOT NULL) "
+        f"OR (new.{by} <=> {old}.{by} AND new.{name} < {old}.{name}), new.{name}, {old}.{name})"
         for name, by in table.first.items()
     ]
     assignments += [f"{name} = {old}.{name} + new.{name}" for name in table.sum]

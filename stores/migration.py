@@ -15,6 +15,8 @@ from dataclasses import dataclass
 
 INTEGERS = ("tinyint", "smallint", "mediumint", "int", "bigint")
 COLUMN_TYPE = re.compile(r"`\w+` (\w+)(?:\((\d+)\))?")
+GENERATED = " GENERATED ALWAYS AS "
+"""Of a column that MySQL works out from others: nothing is lost with it."""
 OPTIONS = ("default_time_to_live", "gc_grace_seconds", "compaction")
 
 
@@ -60,7 +62,10 @@ def mysql_statement(table: str, live: str, declared: str) -> str | None:
 def _clauses(table: str, live: Mapping[str, str], declared: Mapping[str, str]) -> Iterator[str]:
     if live["PRIMARY KEY"] != declared["PRIMARY KEY"]:
         raise SchemaError(f"{table}: its primary key is {live['PRIMARY KEY']}, and can't become another one")
-    for name in live.keys() - declared.keys():
+    for name in sorted(live.keys() - declared.keys(), key=lambda name: (not _is_key(name), name)):
+        if GENERATED in live[name]:
+            yield f"DROP COLUMN `{name}`"
+            continue
         if not _is_key(name):
             raise SchemaError(
                 f"{table}: the column {name} is not in the schema any more; if nothing needs it, as root: "

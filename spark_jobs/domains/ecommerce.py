@@ -20,8 +20,10 @@ COLUMNS = (
     "utm_source",
     "experiment_id",
     "variant_id",
+    "page_url",
     "search_term",
     "search_results",
+    "promotion_name",
     "payment_type",
     "failure_reason",
     "currency",
@@ -42,7 +44,7 @@ DERIVED = {  # what expectations may use beside the contract's fields: sums over
 CONTRACT = contracts.load("ecommerce")
 ABSENT = {dimension.name: dimension.absent for dimension in CONTRACT.dimensions}
 NO_CATEGORY, DIRECT = ABSENT["category"], ABSENT["source"]
-NO_EXPERIMENT = NO_TERM = NO_REASON = "(none)"
+NO_EXPERIMENT = NO_TERM = NO_REASON = NO_PAGE = NO_PROMOTION = "(none)"
 NO_PAYMENT_TYPE = "(unknown)"
 [LONGEST_TERM] = (field.max_length for field in CONTRACT.fields if field.name == "search_term")
 SHOPPED_BY = ("country", "device", "source", "currency")
@@ -50,6 +52,21 @@ SHOPPED_BY = ("country", "device", "source", "currency")
 PRICE_BANDS_CENTS = (0, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000)
 """Where the bands of prices begin; the last one has no end."""
 LARGEST_QUANTITY = 10
+
+SHOW_A_PAGE = (  # the other events say what was done on one
+    "view_item_list",
+    "view_item",
+    "search",
+    "view_promotion",
+    "view_cart",
+    "begin_checkout",
+    "add_shipping_info",
+    "add_payment_info",
+    "purchase",
+)
+PATH = r"^(?:[A-Za-z][A-Za-z0-9+.-]*:)?(?://[^/?#]*)?([^?#]*)"
+"""Of an address, as in RFC 3986, appendix B."""
+LONGEST_PAGE = 255
 
 STEPS = {  # furthest_step of sessions; every other event leaves it at 0
     "view_item": 1,
@@ -71,6 +88,16 @@ def _count(name: str) -> pl.Expr:
 
 def _if(name: str, amount: pl.Expr) -> pl.Expr:
     return pl.when(_is(name)).then(amount).otherwise(0)
+
+
+def _shows_a_page() -> pl.Expr:
+    return pl.col("event_name").is_in(SHOW_A_PAGE)
+
+
+def _page() -> pl.Expr:
+    """The path of the page; that of a server alone is /."""
+    path = pl.col("page_url").str.extract(PATH).str.slice(0, LONGEST_PAGE)
+    return pl.when(path == "").then(pl.lit("/")).otherwise(path.fill_null(NO_PAGE))
 
 
 def _source() -> pl.Expr:
@@ -107,6 +134,7 @@ def events_by_minute(events: pl.DataFrame) -> pl.DataFrame:
     key=("minute", "category", *SHOPPED_BY),
     sum=(
         "events",
+        "page_views",
         "views",
         "carts",
         "checkouts",
@@ -136,6 +164,7 @@ def sales_by_minute(events: pl.DataFrame) -> pl.DataFrame:
         _source(),
         "currency",
         pl.lit(1, dtype=pl.Int64).alias("events"),
+        _shows_a_page().cast(pl.Int64).alias("page_views"),
         _count("view_item").alias("views"),
         _count("add_to_cart").alias("carts"),
         _count("begin_checkout").alias("checkouts"),
@@ -224,12 +253,36 @@ def searches_by_minute(events: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+@table(key=("minute", "page"), sum=("page_views",))
+def pages_by_minute(events: pl.DataFrame) -> pl.DataFrame:
+    return events.filter(_shows_a_page()).select(
+        minute_of("occurred_at"), _page().alias("page"), pl.lit(1, dtype=pl.Int64).alias("page_views")
+    )
+
+
+@table(key=("minute", "promotion", *SHOPPED_BY), sum=("shown", "chosen"))
+def promotions_by_minute(events: pl.DataFrame) -> pl.DataFrame:
+    return events.filter(_is("view_promotion") | _is("select_promotion")).select(
+        minute_of("occurred_at"),
+        pl.col("promotion_name").fill_null(NO_PROMOTION).alias("promotion"),
+        "country",
+        "device",
+        _source(),
+        "currency",
+        _count("view_promotion").alias("shown"),
+        _count("select_promotion").alias("chosen"),
+    )
+
+
 @table(
     key=("session_id",),
     sum=("events", "views", "cart_cents", "payment_failures", "orders", "order_cents", "refund_cents"),
-    minimum=("first_seen", "first_order_at"),
+    minimum=("first_seen", "first_order_at", "promoted_at"),
     maximum=("last_seen", "furthest_step"),
-    first=dict.fromkeys((*SHOPPED_BY, "experiment", "variant", "was_known"), "first_seen"),
+    first={
+        **dict.fromkeys((*SHOPPED_BY, "experiment", "variant", "landing_page", "was_known"), "first_seen"),
+        "promotion": "promoted_at",
+    },
     expires_by="first_seen",
 )
 def sessions(events: pl.DataFrame) -> pl.DataFrame:
@@ -248,6 +301,8 @@ def sessions(events: pl.DataFrame) -> pl.DataFrame:
         seen.alias("first_seen"),
         seen.alias("last_seen"),
         pl.when(_is("purchase")).then(seen).alias("first_order_at"),
+        pl.when(_is("select_promotion")).then(seen).alias("promoted_at"),
+        pl.when(_is("select_promotion")).then(pl.col("promotion_name")).fill_null(NO_PROMOTION).alias("promotion"),
         pl.col("event_name").replace_strict(STEPS, default=0, return_dtype=pl.Int64).alias("furthest_step"),
         "country",
         "device",
@@ -255,6 +310,7 @@ def sessions(events: pl.DataFrame) -> pl.DataFrame:
         "currency",
         pl.col("experiment_id").fill_null(NO_EXPERIMENT).alias("experiment"),
         pl.col("variant_id").fill_null(NO_EXPERIMENT).alias("variant"),
+        _page().alias("landing_page"),
         pl.col("user_id").is_not_null().cast(pl.Int64).alias("was_known"),
     )
 

@@ -10,9 +10,9 @@ WITH chosen AS (
 ), earlier AS (
   SELECT since - INTERVAL length MICROSECOND AS since FROM chosen
 ), periods AS (
-  SELECT earlier.since, chosen.since AS until, chosen.since + INTERVAL length DIV 3 MICROSECOND AS period, 0 AS chosen
+  SELECT earlier.since, chosen.since AS until, chosen.since + INTERVAL length / 3 MICROSECOND AS period, 0 AS chosen
   FROM chosen, earlier, history
   WHERE history.complete_from <= earlier.since
   UNION ALL
-  SELECT since, until, since + INTERVAL length DIV 3 * 2 MICROSECOND, 1 FROM chosen
+  SELECT since, until, since + INTERVAL length * 2 / 3 MICROSECOND, 1 FROM chosen
 )

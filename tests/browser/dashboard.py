@@ -71,6 +71,23 @@ CELLS = """(of, columns) => [...of.querySelectorAll('.ag-row')]
   .filter(texts => texts.every(text => text))"""
 
 
+# The middle one of the points that have the colour of most points which are neither white nor clear, as parts of the
+# picture's width and height.
+LARGEST_SLICE = """(canvas) => {
+  const {width, height} = canvas;
+  const points = new Uint32Array(canvas.getContext('2d').getImageData(0, 0, width, height).data.buffer);
+  const having = new Map();
+  points.forEach((colour, at) => {
+    if (colour === 0 || colour === 0xffffffff) return;
+    if (!having.has(colour)) having.set(colour, []);
+    having.get(colour).push(at);
+  });
+  const most = [...having.values()].reduce((a, b) => (b.length > a.length ? b : a), []);
+  const at = most[most.length >> 1];
+  return most.length ? [(at % width + 0.5) / width, (Math.floor(at / width) + 0.5) / height] : null;
+}"""
+
+
 # What is written in each chart, by its name.
 TEXTS = """() => Object.fromEntries([...document.querySelectorAll('[data-test-chart-name]')].map(
   chart => [chart.dataset.testChartName, chart.innerText.slice(0, 500)]))"""
@@ -202,13 +219,12 @@ class Dashboard:
         return coming.value.path()
 
     def slice(self, chart: Locator) -> tuple[float, float]:
-        """Where on the page the largest slice of a pie is."""
+        """Where on the page the largest slice of a pie is: wherever most of the picture has its colour."""
         canvas = chart.locator("canvas").first
         canvas.wait_for()
         box = canvas.bounding_box()
-        # The largest slice begins at twelve o'clock; half way out, a pie is a ring.
-        out = min(box["width"], box["height"]) / 4
-        return box["x"] + box["width"] / 2 + 0.7 * out, box["y"] + box["height"] / 2 - 0.7 * out
+        x, y = self.page.wait_for_function(LARGEST_SLICE, arg=canvas.element_handle()).json_value()
+        return box["x"] + x * box["width"], box["y"] + y * box["height"]
 
     def hover(self, pie: str) -> None:
         """Holds the mouse over the largest slice of a pie."""

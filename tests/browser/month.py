@@ -20,6 +20,8 @@ TABLES = {
     "order_lines_by_minute": ("minute", 50),
     "payments_by_minute": ("minute", 50),
     "searches_by_minute": ("minute", 50),
+    "pages_by_minute": ("minute", 50),
+    "promotions_by_minute": ("minute", 50),
     "sessions": ("first_seen", 50),
     "batches": ("committed_at", 5),
     "latency_by_minute": ("minute", 20),

@@ -15,6 +15,7 @@ from tests.dashboards import assets
 pytestmark = pytest.mark.browser
 
 SLUGS = list(assets.read(load().domain).dashboards)
+PHONE = 390  # pixels
 IN_RANGE = "FROM {table} WHERE minute >= %(since)s AND minute < %(until)s"
 
 
@@ -29,6 +30,19 @@ def test_every_chart_shows_data_of_the_last_hour(tab: Callable[[str], Dashboard]
     dashboard.open()
     for title in dashboard.tabs[1:]:
         dashboard.choose_tab(title)
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_on_a_phone_the_charts_stand_below_each_other(tab: Callable[[str], Dashboard], slug: str) -> None:
+    dashboard = tab(slug)
+    dashboard.page.set_viewport_size({"width": PHONE, "height": 844})
+    dashboard.open(charts=dashboard.charts[:1])
+    boxes = {name: dashboard.chart(name).bounding_box() for name in dashboard.charts_of(dashboard.tabs[0]).values()}
+    assert not {name: box for name, box in boxes.items() if not 0 <= box["x"] < box["x"] + box["width"] <= PHONE}
+    tops = [box["y"] for box in boxes.values()]
+    assert tops == sorted(tops)
+    assert all(tops.count(top) <= 2 for top in tops)  # tiles
+    assert dashboard.page.evaluate("document.documentElement.scrollWidth") == PHONE, "nothing to scroll sideways"
 
 
 def test_an_item_s_brand_is_filtered_by(tab: Callable[[str], Dashboard], shop: Minutes) -> None:

@@ -125,17 +125,30 @@ def test_funnel_has_a_session_once_for_each_step_it_reached(cursor: Any) -> None
     assert [count for _, count in cursor.fetchall()] == [4, 3, 1, 1, 1, 1]
 
 
-def test_shoppers_are_active_for_five_minutes(cursor: Any) -> None:
-    session(cursor, SINCE, last_seen=NOW - 5 * MINUTE)
-    session(cursor, SINCE, last_seen=NOW - 5 * MINUTE - timedelta(milliseconds=1))
-    cursor.execute("SELECT last_seen FROM active_shoppers")
-    assert cursor.fetchall() == [(NOW - 5 * MINUTE,)]
+def test_shoppers_are_active_until_five_minutes_after_their_last(cursor: Any) -> None:
+    whole = NOW.replace(second=0, microsecond=0)
+    for first, last in [(50, 29), (28, 27), (28, 28), (33, 32), (90, 36), (2, 0), (0, 0)]:  # minutes ago
+        session(cursor, whole - first * MINUTE, last_seen=whole - last * MINUTE + timedelta(seconds=59))
+    session(cursor, NOW - 28 * MINUTE, country="FR")
+    active = metrics("active_shoppers")["active"]
+    cursor.execute(
+        f"SELECT minute, {active} FROM active_shoppers WHERE minute < %s AND country <> 'FR' GROUP BY minute", (whole,)
+    )
+    assert [((whole - minute) // MINUTE, int(count)) for minute, count in cursor.fetchall()] == [
+        (30, 2),
+        (28, 4),
+        (26, 3),
+        (23, 2),
+        (22, 1),
+        (21, 0),
+        (2, 1),
+    ]
 
 
 @pytest.mark.parametrize(
     ("seen_minutes_ago", "values", "does"),
     [
-        (4, {}, {"visiting"}),
+        (5, {}, {"visiting"}),
         (6, {}, set()),
         (6, {"cart_cents": 500, "furthest_step": 2}, {"with_cart"}),
         (4, {"cart_cents": 500, "furthest_step": 3}, {"visiting", "checking_out"}),
@@ -180,6 +193,20 @@ def test_a_cart_is_abandoned_after_half_an_hour(
         f"SELECT abandoned_at FROM ({sql}) AS dataset WHERE abandoned_at BETWEEN %s AND %s", (NOW - 60 * MINUTE, NOW)
     )
     assert cursor.fetchall() == [(NOW - MINUTE,)] * found
+
+
+def test_an_order_counts_for_the_promotion_that_was_chosen_before_it(cursor: Any) -> None:
+    insert(cursor, "promotions_by_minute", minute=SINCE, promotion="Sale", shown=5, chosen=4)
+    session(cursor, SINCE, promotion="Sale", promoted_at=SINCE)
+    for minutes, cents in [(1, 400), (-1, 8000)]:  # an order after it, and one before
+        order = {"orders": 1, "order_cents": cents, "first_order_at": SINCE + (3 + minutes) * MINUTE}
+        session(cursor, SINCE, promotion="Sale", promoted_at=SINCE + 3 * MINUTE, **order)
+    session(cursor, SINCE, promotion="(none)", orders=1, order_cents=100, first_order_at=SINCE)
+    figures = ", ".join(metrics("promotions").values())
+    cursor.execute(
+        f"SELECT promotion, {figures} FROM ({FILES.datasets['promotions']['sql']}) AS dataset GROUP BY promotion"
+    )
+    assert [(name, *map(float, row)) for name, *row in cursor.fetchall()] == [("Sale", 5, 4, 0.8, 1, 0.25, 4)]
 
 
 @pytest.mark.parametrize("z", [-6, -1.96, -0.5, 0, 0.25, 1, 2.5758, 5])

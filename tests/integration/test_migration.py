@@ -22,8 +22,10 @@ pytestmark = pytest.mark.integration
 
 NAME = "migrated"
 TABLES = (ROOT / "mysql" / "ecommerce.sql").read_text()
-OLDER = re.sub(
-    r"  (experiment|variant|first_order_at) .*\n|  KEY by_first_seen [^)]*\),\n|refund_units .*\n", "", TABLES
+NEW = ("experiment", "variant", "landing_page", "first_order_at", "seen_minute", "refund_units")
+OLDER = re.sub(rf"  ({'|'.join(NEW)}) .*\n|  KEY by_\w+ [^)]*\),?\n", "", TABLES).replace(
+    "PRIMARY KEY (session_id),",
+    "slot INT AS (TO_SECONDS(last_seen) DIV 300) VIRTUAL, KEY by_slot (slot), PRIMARY KEY (session_id)",
 )
 CQL = [(ROOT / "cassandra" / f"{stem}.cql").read_text() for stem in ("pipeline", "ecommerce")]
 NOON = datetime(2026, 3, 14, 12, tzinfo=UTC)
@@ -45,7 +47,7 @@ def test_mysql_gets_new_columns_and_keeps_its_rows(cursor: Any) -> None:
     mysql.run_script(cursor, OLDER)
     assert "experiment" not in shown(cursor, "sessions")
     old = {"session_id": bytes(16), "first_seen": NOON, "last_seen": NOON, "country": "DE", "device": "mobile"}
-    old |= {"source": "google", "currency": "EUR", "was_known": 1, "furthest_step": 5}
+    old |= {"source": "google", "currency": "EUR", "was_known": 1, "furthest_step": 5, "promotion": ""}
     old |= dict.fromkeys(("events", "views", "cart_cents", "payment_failures", "orders", "order_cents"), 7)
     old["refund_cents"] = 9
     marks = ", ".join(["%s"] * len(old))
@@ -54,7 +56,7 @@ def test_mysql_gets_new_columns_and_keeps_its_rows(cursor: Any) -> None:
     said: list[str] = []
     mysql.migrate(cursor, NAME, [TABLES], said.append)
     assert [statement.split()[3] for statement in said] == [f"{NAME}.items_by_minute", f"{NAME}.sessions"]
-    cursor.execute("SELECT country, orders, refund_cents, experiment, first_order_at, seen_slot IS NULL FROM sessions")
+    cursor.execute("SELECT country, orders, refund_cents, experiment, first_order_at, bounced FROM sessions")
     assert cursor.fetchall() == [("DE", 7, 9, "", None, 0)]
     migrated = definitions(shown(cursor, "sessions"))
     cursor.execute("DROP TABLE sessions")

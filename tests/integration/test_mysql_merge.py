@@ -29,6 +29,7 @@ ROW = st.fixed_dictionaries(
         "first_seen": st.integers(0, 2).map(lambda ms: START + timedelta(milliseconds=ms)),
         "last_seen": st.integers(0, 2).map(lambda ms: START + timedelta(milliseconds=ms)),
         "first_order_at": st.none() | st.integers(0, 2).map(lambda ms: START + timedelta(milliseconds=ms)),
+        "promoted_at": st.none() | st.integers(0, 2).map(lambda ms: START + timedelta(milliseconds=ms)),
         "furthest_step": st.integers(0, 5),
         "country": st.sampled_from(["DE", "FR"]),
         "device": st.sampled_from(["mobile", "desktop"]),
@@ -36,6 +37,8 @@ ROW = st.fixed_dictionaries(
         "currency": st.sampled_from(["EUR", "USD"]),
         "experiment": WORDS,
         "variant": WORDS,
+        "landing_page": WORDS,
+        "promotion": WORDS,
         "was_known": st.integers(0, 1),
     }
 )
@@ -67,6 +70,7 @@ SCHEMA = {
     "first_seen": pl.Datetime("us"),
     "last_seen": pl.Datetime("us"),
     "first_order_at": pl.Datetime("us"),
+    "promoted_at": pl.Datetime("us"),
     "furthest_step": pl.Int64,
     **dict.fromkeys(SESSIONS.first, pl.String),
     "was_known": pl.Int64,

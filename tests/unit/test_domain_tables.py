@@ -64,5 +64,10 @@ def test_a_term_fits_its_column_when_small_letters_are_more_than_large_ones() ->
     assert len(term) == ecommerce.LONGEST_TERM
 
 
+def test_a_page_fits_its_column() -> None:
+    [page] = TABLES["pages_by_minute"].rows(judged([{"page_url": f"https://shop.example/{'x' * 2000}"}]))["page"]
+    assert len(page) == ecommerce.LONGEST_PAGE
+
+
 def all_events() -> list[dict]:
     return [event for case in CASES for event in case["events"]]

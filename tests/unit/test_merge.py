@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from spark_jobs.merge import Table, combine, table, upsert
 
 START = datetime(2026, 3, 14)  # noqa: DTZ001 - naive, as MySQL has it
+NEVER = datetime(9999, 1, 1)  # noqa: DTZ001 - as START
 ROWS = st.fixed_dictionaries(
     {
         "key": st.sampled_from(["a", "b"]),
         "n": st.integers(-5, 5),
-        "seen": st.integers(0, 3).map(lambda s: START + timedelta(seconds=s)),
+        "seen": st.none() | st.integers(0, 3).map(lambda s: START + timedelta(seconds=s)),
         "top": st.integers(0, 5),
         "name": st.sampled_from(["x", "y", "z"]),
     }
@@ -51,15 +52,15 @@ def test_rules_are_what_their_names_say(rows: list[dict]) -> None:
     for key, n, seen, top, name in merged(frame(rows)):
         mine = [row for row in rows if row["key"] == key]
         assert n == sum(row["n"] for row in mine)
-        assert seen == min(row["seen"] for row in mine)
+        assert seen == min((row["seen"] for row in mine if row["seen"]), default=None)
         assert top == max(row["top"] for row in mine)
-        assert name == min((row["seen"], row["name"]) for row in mine)[1]
+        assert name == min((row["seen"] or NEVER, row["name"]) for row in mine)[1]
 
 
 def test_first_is_decided_before_its_time_is_lowered() -> None:
     statement = upsert(example, frame([]).schema, into="other")
     assert statement.startswith("INSERT INTO other (key, n, seen, top, name) SELECT")
-    assert statement.index("name = IF(new.seen < other.seen") < statement.index("seen = COALESCE(LEAST(")
+    assert statement.index("name = IF(COALESCE(new.seen < other.seen,") < statement.index("seen = COALESCE(LEAST(")
 
 
 def test_first_needs_its_time_among_the_minima() -> None:

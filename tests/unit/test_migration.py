@@ -45,6 +45,11 @@ def test_a_column_is_the_same_however_it_came() -> None:
         (" datetime NOT NULL COMMENT 'of occurred_at'", " datetime(3)", "MODIFY COLUMN `minute` datetime(3)"),
         ("'of occurred_at'", "'UTC'", "MODIFY COLUMN `minute` datetime NOT NULL COMMENT 'UTC'"),
         ("(`slot`)", "(`slot`,`events`)", "DROP KEY `by_slot`, ADD KEY `by_slot` (`slot`,`events`)"),
+        (
+            "  `slot` int GENERATED ALWAYS AS ((to_seconds(`minute`) DIV 300)) VIRTUAL COMMENT 'five minutes, say',\n",
+            "",
+            "DROP COLUMN `slot`",
+        ),
         ("KEY `by_slot`", "KEY `by_another`", "DROP KEY `by_slot`, ADD KEY `by_another` (`slot`)"),
     ],
 )  # fmt: skip

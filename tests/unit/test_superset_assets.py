@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -258,6 +259,11 @@ def test_time_grains_below_a_day_survive_supersets_sql_parser() -> None:
     for grain, expression in expressions.items():
         assert not re.search(r"\bDATE\(|\bDIV\b", expression), grain
         assert expression.startswith("DATE_ADD(CAST({col} AS DATE), INTERVAL "), grain
+
+
+def test_nothing_is_divided_by_div(assets: Assets) -> None:
+    """Superset's SQL parser turns it into a division that rounds."""
+    assert not [path for path, content in assets.contents.items() if re.search(r"\bDIV\b", json.dumps(content))]
 
 
 def test_palette_is_there_and_used(assets: Assets) -> None:
