@@ -32,6 +32,8 @@ IDS_VERSION = 5
 
 WIDTH = 12
 """Columns of a dashboard's grid."""
+LINE_HEIGHT = 5
+"""Of a line of text, in rows of the grid."""
 REFRESH_SECONDS = 5
 """Superset waits so long after the last chart was answered: on two busy cores a page is anew every ten seconds."""
 PALETTE = "okabe_ito"
@@ -177,7 +179,7 @@ def dashboard(files: Files, slug: str) -> Dict:
         "published": True,
         "css": files.css,
         "uuid": files.id("dashboards", slug),
-        "position": position(files, described, numbers),
+        "position": position(files, described, numbers, links(files, slug)),
         "metadata": {
             "color_scheme": PALETTE,
             "label_colors": described.get("label_colors", {}),
@@ -205,11 +207,21 @@ def rows_of(described: Mapping[str, Any]) -> Iterator[Dict]:
 
 def charts_of(described: Mapping[str, Any]) -> list[str]:
     """The charts of a dashboard in the order of its rows."""
-    return [name for row in rows_of(described) for name in row.get("charts", {})]
+    return [name for row in rows_of(described) for name in row["charts"]]
 
 
-def position(files: Files, described: Dict, numbers: Mapping[str, int]) -> Dict:
-    """The layout as Superset keeps it: a flat mapping of parts that name their children and their parents."""
+def links(files: Files, slug: str) -> str:
+    """A line with all dashboards, the other ones as links."""
+    names = {other: described["title"] for other, described in files.dashboards.items()}
+    return " · ".join(
+        f"**{title}**" if other == slug else f"[{title}](/superset/dashboard/{other}/)"
+        for other, title in sorted(names.items(), key=lambda name: name[1])
+    )
+
+
+def position(files: Files, described: Dict, numbers: Mapping[str, int], first_line: str) -> Dict:
+    """The layout as Superset keeps it: a flat mapping of parts that name their children and their parents. Every tab
+    begins with the same line."""
     parts: dict[str, Dict] = {}
 
     def add(kind: str, name: str, parents: list[str], **meta: Any) -> list[str]:
@@ -233,13 +245,13 @@ def position(files: Files, described: Dict, numbers: Mapping[str, int]) -> Dict:
     else:
         placed = [(grid, described["rows"])]
     row_number = 0
-    for parents, rows in placed:
+    for at, (parents, rows) in enumerate(placed):
+        line = add("ROW", f"links-{at}", parents, background="BACKGROUND_TRANSPARENT")
+        add("MARKDOWN", f"links-{at}", line, width=WIDTH, height=LINE_HEIGHT, code=first_line)
         for row in rows:
             row_number += 1
             inside = add("ROW", str(row_number), parents, background="BACKGROUND_TRANSPARENT")
-            if "text" in row:
-                add("MARKDOWN", str(row_number), inside, width=WIDTH, height=row["height"], code=row["text"])
-            for name, width in row.get("charts", {}).items():
+            for name, width in row["charts"].items():
                 add(
                     "CHART",
                     name,

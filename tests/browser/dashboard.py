@@ -18,7 +18,7 @@ from tests.browser.received import Received
 from tests.dashboards import assets
 from tests.waiting import DEADLINE_S
 
-WIDTH, HEIGHT = 1440, 3400  # pixels; high enough for a whole dashboard: charts are drawn when they come into view
+WIDTH, HEIGHT = 1440, 3800  # pixels; high enough for a whole dashboard: charts are drawn when they come into view
 DEADLINE_MS = 1000 * DEADLINE_S
 
 # What is wrong with each chart, by its name; empty when all of them show their data.
@@ -110,7 +110,7 @@ class Dashboard:
     def charts_of(self, tab: str) -> dict[str, str]:
         """Of a tab, or of a dashboard without tabs: a chart's file -> its name on the page."""
         rows = self.described["tabs"][tab] if tab else self.described["rows"]
-        return {name: self.files.charts[name]["slice_name"] for row in rows for name in row.get("charts", {})}
+        return {name: self.files.charts[name]["slice_name"] for row in rows for name in row["charts"]}
 
     def log_in(self) -> None:
         self.page.goto(f"{self.address}/login/")

@@ -66,8 +66,11 @@ class Received:
         }
 
     def selects(self) -> dict[str, list[str]]:
-        """Chart's name -> its queries as MySQL was asked them."""
-        return {name: [query["query"] for query in queries] for name, queries in self._by_name().items()}
+        """Chart's name -> its queries as MySQL was asked them; one that compares with earlier has several."""
+        return {
+            name: [one for query in queries for one in query["query"].split(";\n\n") if one]
+            for name, queries in self._by_name().items()
+        }
 
     def _by_name(self) -> dict[str, list[dict]]:
         names = self.page.evaluate(NAMES)

@@ -16,6 +16,8 @@ pytestmark = pytest.mark.browser
 
 SLUGS = list(assets.read(load().domain).dashboards)
 PHONE = 390  # pixels
+RELATIVE = ("Last day", "Last 600 minutes", "10 hours ago : now")
+"""All of them reach back to before the first event."""
 IN_RANGE = "FROM {table} WHERE minute >= %(since)s AND minute < %(until)s"
 
 
@@ -43,6 +45,23 @@ def test_on_a_phone_the_charts_stand_below_each_other(tab: Callable[[str], Dashb
     assert tops == sorted(tops)
     assert all(tops.count(top) <= 2 for top in tops)  # tiles
     assert dashboard.page.evaluate("document.documentElement.scrollWidth") == PHONE, "nothing to scroll sideways"
+
+
+@pytest.mark.parametrize("time_range", RELATIVE)
+def test_a_range_that_ends_now(tab: Callable[[str], Dashboard], shop: Minutes, time_range: str) -> None:
+    dashboard = tab("sales-live")
+    dashboard.page.set_viewport_size({"width": 1440, "height": 900})  # other charts are not drawn
+    dashboard.open(time_range, ["Orders"])
+    wait_for_tile(dashboard, "Orders", shop.figure("SELECT SUM(orders) FROM sales_by_minute"))
+
+
+def test_the_other_dashboards_are_a_click_away(tab: Callable[[str], Dashboard]) -> None:
+    dashboard = tab("shoppers")
+    dashboard.open(charts=dashboard.charts[:1])
+    dashboard.page.locator(".dashboard-markdown").get_by_role("link", name="Products").click()
+    other = Dashboard(dashboard.page, dashboard.settings, "products")
+    other.charts = other.charts[:1]
+    other.wait_until_drawn()
 
 
 def test_an_item_s_brand_is_filtered_by(tab: Callable[[str], Dashboard], shop: Minutes) -> None:

@@ -81,6 +81,7 @@ def test_every_query_uses_an_index_and_is_quick(selects: dict[str, list[str]], s
                     if table["access_type"] in ("ALL", "index")
                     and table["rows_examined_per_scan"] > SMALL_ROWS
                     and "possible_keys" not in table  # else MySQL finds that reading all of it is less work
+                    and "materialized_from_subquery" not in table  # what it is made from is looked at, too
                 }
                 took_ms = []
                 for _ in range(RUNS):

@@ -174,6 +174,15 @@ def test_layout_is_a_tree_of_full_rows(assets: Assets) -> None:
         assert numbers == list(range(1, len(numbers) + 1))
 
 
+def test_each_dashboard_leads_to_the_others(assets: Assets) -> None:
+    for slug, dashboard in assets.dashboards.items():
+        parts = [part for part in dashboard["position"].values() if isinstance(part, dict)]
+        lines = [part["meta"]["code"] for part in parts if part["type"] == "MARKDOWN"]
+        assert len(lines) == len(assets.files.dashboards[slug].get("tabs", [slug]))
+        for line in lines:
+            assert set(re.findall(r"/dashboard/([\w-]+)/", line)) == set(assets.dashboards) - {slug}
+
+
 def test_filters_reach_just_the_charts_that_have_their_column(assets: Assets) -> None:
     for dashboard in assets.dashboards.values():
         for native_filter in dashboard["metadata"]["native_filter_configuration"]:
