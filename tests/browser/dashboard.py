@@ -16,7 +16,7 @@ from settings import Settings
 from tests.browser import chromium
 from tests.browser.received import Received
 from tests.dashboards import assets
-from tests.waiting import DEADLINE_S
+from tests.waiting import DEADLINE_S, wait_for
 
 WIDTH, HEIGHT = 1440, 3800  # pixels; high enough for a whole dashboard: charts are drawn when they come into view
 DEADLINE_MS = 1000 * DEADLINE_S
@@ -142,11 +142,13 @@ class Dashboard:
         self.wait_until_drawn()
 
     def wait_until_drawn(self) -> None:
-        """Returns when every chart shows data; raises AssertionError that names the ones that don't in time."""
+        """Returns when every chart shows data, and `received` has it; raises AssertionError that names the charts that
+        don't in time."""
         try:
             self.page.wait_for_function(f"names => Object.keys(({MISSING})(names)).length === 0", arg=self.charts)
         except Exception as error:
             raise AssertionError(f"{self.slug}: charts without data: {self.missing()}") from error
+        wait_for(f"{self.slug}: what the charts were sent", lambda: self.received.all_of(self.charts))
 
     def missing(self) -> dict[str, str]:
         """What is wrong with each chart that does not show its data."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from numbers import Number
 from urllib.parse import parse_qs, urlsplit
 
@@ -58,6 +59,10 @@ class Received:
             for url, headers, body in self.asked.values()
             if "json" in headers["content-type"]
         ]
+
+    def all_of(self, names: Iterable[str]) -> bool:
+        """Whether each chart of these names was sent something: a page may show it before we have been told."""
+        return set(names) <= self._by_name().keys()
 
     def rows(self) -> dict[str, list[dict]]:
         """Chart's name -> rows of all its queries, none of those that found nothing."""

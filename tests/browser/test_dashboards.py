@@ -58,8 +58,8 @@ def test_a_range_that_ends_now(tab: Callable[[str], Dashboard], shop: Minutes, t
 def test_the_other_dashboards_are_a_click_away(tab: Callable[[str], Dashboard]) -> None:
     dashboard = tab("shoppers")
     dashboard.open(charts=dashboard.charts[:1])
-    dashboard.page.locator(".dashboard-markdown").get_by_role("link", name="Products").click()
     other = Dashboard(dashboard.page, dashboard.settings, "products")
+    dashboard.page.locator(".dashboard-markdown").get_by_role("link", name="Products").click()
     other.charts = other.charts[:1]
     other.wait_until_drawn()
 
