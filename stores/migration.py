@@ -63,15 +63,12 @@ def _clauses(table: str, live: Mapping[str, str], declared: Mapping[str, str]) -
     if live["PRIMARY KEY"] != declared["PRIMARY KEY"]:
         raise SchemaError(f"{table}: its primary key is {live['PRIMARY KEY']}, and can't become another one")
     for name in sorted(live.keys() - declared.keys(), key=lambda name: (not _is_key(name), name)):
-        if GENERATED in live[name]:
-            yield f"DROP COLUMN `{name}`"
-            continue
-        if not _is_key(name):
+        if not _is_key(name) and GENERATED not in live[name]:
             raise SchemaError(
                 f"{table}: the column {name} is not in the schema any more; if nothing needs it, as root: "
                 f"ALTER TABLE {table} DROP COLUMN {name}"
             )
-        yield f"DROP {name}"
+        yield f"DROP {name}" if _is_key(name) else f"DROP COLUMN `{name}`"
     place = "FIRST"
     for name, definition in declared.items():
         if _is_key(name):

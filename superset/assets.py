@@ -212,10 +212,9 @@ def charts_of(described: Mapping[str, Any]) -> list[str]:
 
 def links(files: Files, slug: str) -> str:
     """A line with all dashboards, the other ones as links."""
-    names = {other: described["title"] for other, described in files.dashboards.items()}
+    by_title = sorted((described["title"], other) for other, described in files.dashboards.items())
     return " · ".join(
-        f"**{title}**" if other == slug else f"[{title}](/superset/dashboard/{other}/)"
-        for other, title in sorted(names.items(), key=lambda name: name[1])
+        f"**{title}**" if other == slug else f"[{title}](/superset/dashboard/{other}/)" for title, other in by_title
     )
 
 

@@ -100,8 +100,9 @@ def _page() -> pl.Expr:
     return pl.when(path == "").then(pl.lit("/")).otherwise(path.fill_null(NO_PAGE))
 
 
-def _source() -> pl.Expr:
-    return pl.col("utm_source").fill_null(DIRECT).alias("source")
+def _shopped_by() -> tuple[str | pl.Expr, ...]:
+    """The columns SHOPPED_BY of events."""
+    return "country", "device", pl.col("utm_source").fill_null(DIRECT).alias("source"), "currency"
 
 
 def _value() -> pl.Expr:
@@ -159,10 +160,7 @@ def sales_by_minute(events: pl.DataFrame) -> pl.DataFrame:
         .list.first()
         .fill_null(NO_CATEGORY)
         .alias("category"),
-        "country",
-        "device",
-        _source(),
-        "currency",
+        *_shopped_by(),
         pl.lit(1, dtype=pl.Int64).alias("events"),
         _shows_a_page().cast(pl.Int64).alias("page_views"),
         _count("view_item").alias("views"),
@@ -174,9 +172,7 @@ def sales_by_minute(events: pl.DataFrame) -> pl.DataFrame:
         _count("refund").alias("refunds"),
     )
     sold = events.filter(_is("purchase") | _is("refund"))
-    line_by_line = _lines(
-        sold, minute_of("occurred_at"), "country", "device", _source(), "currency", "event_name"
-    ).select(
+    line_by_line = _lines(sold, minute_of("occurred_at"), *_shopped_by(), "event_name").select(
         "minute",
         pl.col("item_category").alias("category"),
         *SHOPPED_BY,
@@ -212,7 +208,7 @@ def items_by_minute(events: pl.DataFrame) -> pl.DataFrame:
 
 @table(key=("minute", "category", *SHOPPED_BY, "price_cents", "quantity"), sum=("order_lines", "revenue_cents"))
 def order_lines_by_minute(events: pl.DataFrame) -> pl.DataFrame:
-    lines = _lines(events.filter(_is("purchase")), minute_of("occurred_at"), "country", "device", _source(), "currency")
+    lines = _lines(events.filter(_is("purchase")), minute_of("occurred_at"), *_shopped_by())
     price = pl.col("line_cents") // pl.col("quantity")
     band = pl.max_horizontal(pl.when(price >= start).then(start).otherwise(0) for start in PRICE_BANDS_CENTS)
     return lines.select(
@@ -230,10 +226,7 @@ def order_lines_by_minute(events: pl.DataFrame) -> pl.DataFrame:
 def payments_by_minute(events: pl.DataFrame) -> pl.DataFrame:
     return events.filter(_is("purchase") | _is("payment_failed")).select(
         minute_of("occurred_at"),
-        "country",
-        "device",
-        _source(),
-        "currency",
+        *_shopped_by(),
         pl.col("payment_type").fill_null(NO_PAYMENT_TYPE),
         pl.when(_is("payment_failed")).then(pl.col("failure_reason")).fill_null(NO_REASON).alias("failure_reason"),
         pl.lit(1, dtype=pl.Int64).alias("attempts"),
@@ -265,10 +258,7 @@ def promotions_by_minute(events: pl.DataFrame) -> pl.DataFrame:
     return events.filter(_is("view_promotion") | _is("select_promotion")).select(
         minute_of("occurred_at"),
         pl.col("promotion_name").fill_null(NO_PROMOTION).alias("promotion"),
-        "country",
-        "device",
-        _source(),
-        "currency",
+        *_shopped_by(),
         _count("view_promotion").alias("shown"),
         _count("select_promotion").alias("chosen"),
     )
@@ -304,10 +294,7 @@ def sessions(events: pl.DataFrame) -> pl.DataFrame:
         pl.when(_is("select_promotion")).then(seen).alias("promoted_at"),
         pl.when(_is("select_promotion")).then(pl.col("promotion_name")).fill_null(NO_PROMOTION).alias("promotion"),
         pl.col("event_name").replace_strict(STEPS, default=0, return_dtype=pl.Int64).alias("furthest_step"),
-        "country",
-        "device",
-        _source(),
-        "currency",
+        *_shopped_by(),
         pl.col("experiment_id").fill_null(NO_EXPERIMENT).alias("experiment"),
         pl.col("variant_id").fill_null(NO_EXPERIMENT).alias("variant"),
         _page().alias("landing_page"),
