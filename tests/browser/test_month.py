@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext
@@ -28,6 +31,9 @@ QUERY_MS = 300
 SLOWEST_MS = 1000
 SMALL_ROWS = 5000
 """So many may be read without an index: of a table of results, of one with a row a step."""
+PERIODS = 2
+"""A tile reads a table once for the chosen range and once for the one before: superset/dashboards/periods.sql."""
+HOUR = timedelta(hours=1)
 DASHBOARD_MS = 6000
 """On two cores that the whole stack and the browser share it is 3 s for the largest, most of it Superset's own work."""
 
@@ -99,6 +105,48 @@ def test_every_query_uses_an_index_and_is_quick(selects: dict[str, list[str]], s
     assert p95_ms <= QUERY_MS
 
 
+def test_no_query_reads_more_than_its_table_has_in_the_range(selects: dict[str, list[str]], settings: Settings) -> None:
+    too_many = {}
+    with mysql.connected(settings, "reader", settings.domain) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute("SET SESSION explain_json_format_version = 2")  # the one that tells what was read
+            for name, select in ((name, select) for name, queries in selects.items() for select in queries):
+                since = earliest(select)
+                cursor.execute(f"EXPLAIN ANALYZE FORMAT=JSON {select}")
+                [(plan,)] = cursor.fetchall()
+                for table, read in rows_read(json.loads(plan)):
+                    has = rows_since(cursor, table, since)
+                    if read > PERIODS * has + SMALL_ROWS:
+                        too_many[f"{name}: {table}"] = f"{read} rows read, it has {has} since {since}"
+    assert not too_many
+
+
+def earliest(select: str) -> datetime:
+    """When the range that a query names began, or the one before, with which some compare; UTC, naive. One that names
+    none is of now, so of the last hour."""
+    now = datetime.now(UTC).replace(tzinfo=None)
+    named = [datetime.fromisoformat(text) for text in re.findall(r"'(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)", select)]
+    since = min(named, default=now - HOUR)
+    return since - (min(max(named, default=now), now) - since)
+
+
+def rows_read(plan: object) -> Iterator[tuple[str, int]]:
+    """Table -> rows that each access of a plan to it read, as `EXPLAIN ANALYZE` counted them."""
+    for access in tables_of(plan):
+        if "schema_name" in access:  # else it is of the query's own making
+            yield access["table_name"], round((access["actual_rows"] or 0) * (access["actual_loops"] or 0))
+
+
+def rows_since(cursor: Any, table: str, since: datetime) -> int:
+    """What a table has from a time on; sessions by when they were last seen. All of a table that has no month."""
+    time, _ = month.TABLES.get(table, (None, None))
+    condition = f"WHERE {'seen_minute' if table == 'sessions' else time} >= %(since)s" if time else ""
+    cursor.execute(f"SELECT COUNT(*) FROM {table} {condition}", {"since": since})
+    [(rows,)] = cursor.fetchall()
+    return rows
+
+
 @pytest.mark.parametrize("slug", FILES.dashboards)
 def test_the_data_of_a_dashboard_are_there_soon(tab: Callable[[str], Dashboard], slug: str) -> None:
     """All charts ask at once, as on opening it, and none is answered from the cache."""
@@ -110,6 +158,23 @@ def test_the_data_of_a_dashboard_are_there_soon(tab: Callable[[str], Dashboard],
     log.info("%s, %d charts: %s", slug, len(asked), ", ".join(f"{ms:.0f} ms" for ms in took_ms))
     assert len(asked) >= len(dashboard.charts) - 1  # the map asks in another way
     assert min(took_ms) <= DASHBOARD_MS
+
+
+def test_the_day_and_the_week_before_are_drawn(tab: Callable[[str], Dashboard], settings: Settings) -> None:
+    dashboard = tab("sales-live")
+    dashboard.open()
+    _, *whole = dashboard.received.rows()["Revenue against the day and the week before"]  # the range cuts the first
+    with mysql.connected(settings, "reader", settings.domain) as connection:
+        for name, days in (("1 day ago", 1), ("1 week ago", 7)):
+            assert any(row[name] for row in whole)
+            for row in whole:
+                since = datetime.fromtimestamp(row["minute"] / 1000, UTC) - timedelta(days=days)
+                [(cents,)] = mysql.query(
+                    connection,
+                    "SELECT SUM(revenue_cents) FROM sales_by_minute WHERE minute >= %s AND minute < %s",
+                    (since, since + timedelta(minutes=5)),
+                )
+                assert row[name] == pytest.approx(float(cents) / 100)
 
 
 def fresh(body: str) -> str:
