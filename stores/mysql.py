@@ -13,6 +13,7 @@ from mysql.connector import errorcode
 from mysql.connector.abstracts import MySQLConnectionAbstract
 
 from settings import ROOT, Settings
+from stores import time_zones
 from stores.migration import mysql_statement
 from stores.outage import Outage
 
@@ -146,6 +147,8 @@ def set_up(settings: Settings, report: Callable[[str], None] = log.info) -> None
             cursor.execute(f"CREATE USER IF NOT EXISTS '{user}'@'%' IDENTIFIED BY %s", (secret,))
             cursor.execute(f"ALTER USER '{user}'@'%' IDENTIFIED BY %s", (secret,))
             cursor.execute(f"GRANT {rights} ON `{database.replace('%d', domain)}`.* TO '{user}'@'%'")
+        if names := time_zones.fill(cursor):
+            report(f"MySQL: knows {names} time zones by name")
         cursor.execute(f"USE `{domain}`")
         for stem in ("statistics", "pipeline", domain):
             run_file(cursor, stem, report)

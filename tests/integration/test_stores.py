@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
 import pytest
 from cassandra import Unauthorized
 from cassandra.cluster import NoHostAvailable
@@ -43,6 +46,28 @@ def test_the_set_up_changes_nothing_the_second_time(stack: Stack) -> None:
         store.set_up(stack.settings, said.append)
     assert schema(stack.settings) == before
     assert not [line for line in said if "ALTER" in line or "made" in line]
+
+
+ZONES = ("Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "UTC")
+MOMENTS = (
+    "1972-06-01 12:00:00",
+    "2024-03-31 01:00:00",
+    "2024-11-03 05:59:59",
+    "2026-07-01 00:00:00",
+    "2037-12-31 23:00:00",
+)
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_mysql_knows_time_zones(stack: Stack, zone: str) -> None:
+    with mysql.connected(stack.settings, "reader", stack.settings.domain) as connection:
+        for moment in MOMENTS:
+            local = datetime.fromisoformat(moment).replace(tzinfo=UTC).astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+            [(there, back)] = mysql.query(
+                connection, "SELECT CONVERT_TZ(%s, 'UTC', %s), CONVERT_TZ(%s, %s, 'UTC')", (moment, zone, local, zone)
+            )
+            assert str(there) == str(local), moment
+            assert str(back) == moment
 
 
 @pytest.mark.parametrize(
