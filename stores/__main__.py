@@ -32,7 +32,7 @@ def main() -> None:
                 for name, store in {"MySQL": mysql, "Cassandra": cassandra, "Kafka": kafka}.items()
             ]:
                 done.result()
-    except (ContractError, SchemaError) as error:
+    except (ContractError, SchemaError, settings_module.SettingError) as error:
         sys.exit(str(error))
 
 

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError
 
-from settings import Settings
+from settings import SettingError, Settings
 from stores.outage import Outage
 
 log = logging.getLogger(__name__)
@@ -64,17 +65,46 @@ def topics(settings: Settings) -> dict[str, dict[str, object]]:
 
 
 def set_up(settings: Settings, report: Callable[[str], None] = log.info) -> None:
-    """Makes the topics that are missing. Raises Outage."""
+    """Makes the topics that are missing, and those that are there what the settings say.
+
+    Raises SettingError where a topic would lose partitions, and Outage.
+    """
     with outages():
         client = KafkaAdminClient(bootstrap_servers=settings.kafka)
         try:
+            wanted = topics(settings)
             there = set(client.list_topics())
-            missing = {name: what for name, what in topics(settings).items() if name not in there}
+            missing = {name: what for name, what in wanted.items() if name not in there}
             if missing:
                 client.create_topics(missing, wait_for_metadata=True)
                 report(f"Kafka: made {', '.join(missing)}")
+            for name in wanted.keys() - missing.keys():
+                _add_partitions(client, name, wanted[name]["num_partitions"], report)
+                _configure(client, name, wanted[name]["configs"], report)
         finally:
             client.close()
+
+
+def _add_partitions(client: KafkaAdminClient, topic: str, wanted: int, report: Callable[[str], None]) -> None:
+    [description] = client.describe_topics([topic])
+    there = len(description["partitions"])
+    if wanted < there:
+        raise SettingError(
+            f"KAFKA_PARTITIONS={wanted} is not allowed: the topic {topic} has {there}, and Kafka takes none away"
+        )
+    if wanted > there:
+        client.create_partitions({topic: wanted})
+        report(f"Kafka: {topic} has {wanted} partitions instead of {there}")
+
+
+def _configure(client: KafkaAdminClient, topic: str, wanted: dict[str, str], report: Callable[[str], None]) -> None:
+    asked = ConfigResource(ConfigResourceType.TOPIC, topic, dict.fromkeys(wanted))
+    found = client.describe_configs([asked], config_filter="all")["topic"][topic]
+    other = {key: value for key, value in wanted.items() if found[key]["value"] != value}
+    if other:
+        client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, other)])
+        changes = (f"{key}={value} instead of {found[key]['value']}" for key, value in other.items())
+        report(f"Kafka: {topic} has {', '.join(changes)}")
 
 
 def read_all(settings: Settings, topic: str) -> Iterator[Any]:
