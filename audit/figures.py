@@ -13,6 +13,7 @@ from producer.ledger import Ledger
 from settings import Settings
 from spark_jobs.checkpoint import Offsets
 from spark_jobs.lag import appended_ms, waiting
+from spark_jobs.pipeline_tables import APPENDED, BACKLOG
 from spark_jobs.replay import outcomes
 from spark_jobs.source import offsets_of
 from stores import cassandra, mysql
@@ -24,8 +25,9 @@ LATENCY_OVER = timedelta(minutes=5)
 @dataclass(frozen=True)
 class Figures:
     """Counts are of records since the topic began. Lag is what Kafka has and a query has not done: in records, and
-    the age of the oldest one in seconds. Latency is from the broker to the commit in MySQL, the 95th percentile over
-    the last five minutes, in ms; None without events."""
+    the age of the oldest one in seconds. Over the last five minutes: latency is from the broker to the commit in MySQL,
+    the 95th percentile in ms, of events that the broker took while the stream was caught up; None without any. Those
+    that it took before had to wait: they are the backlog, and the longest that one waited is rounded up, in ms."""
 
     acknowledged: int
     archived: int
@@ -38,6 +40,8 @@ class Figures:
     aggregate_lag: int
     aggregate_lag_s: float
     latency_p95_ms: int | None
+    backlog: int
+    backlog_longest_ms: int
 
 
 def read(settings: Settings) -> Figures:
@@ -51,6 +55,7 @@ def read(settings: Settings) -> Figures:
         replayed = len(outcomes(session))
         ends = offsets_of(settings.events_topic, settings, end=True)
         latency_p95_ms = percentile(latencies(connection, LATENCY_OVER), 0.95)
+        backlog = latencies(connection, LATENCY_OVER, BACKLOG)
     return Figures(
         acknowledged=ledger.acknowledged if ledger else 0,
         archived=archive.records - archive.rejected + replayed,
@@ -63,17 +68,20 @@ def read(settings: Settings) -> Figures:
         aggregate_lag=aggregate.lag(ends),
         aggregate_lag_s=oldest_s(settings, aggregate.offsets, ends),
         latency_p95_ms=latency_p95_ms,
+        backlog=sum(events for _, events in backlog),
+        backlog_longest_ms=max((latency_ms for latency_ms, _ in backlog), default=0),
     )
 
 
-def latencies(connection: MySQLConnectionAbstract, over: timedelta) -> list[tuple[int, int]]:
-    """Latency from the broker to the commit in MySQL, lately: buckets (upper bound in ms, events), ascending."""
+def latencies(connection: MySQLConnectionAbstract, over: timedelta, of: str = APPENDED) -> list[tuple[int, int]]:
+    """Latency from the broker to the commit in MySQL, lately: buckets (upper bound in ms, events), ascending; `of`
+    APPENDED or BACKLOG."""
     since = (datetime.now(UTC) - over).replace(tzinfo=None)
     rows = mysql.query(
         connection,
-        "SELECT latency_ms, SUM(events) FROM latency_by_minute WHERE minute >= %s AND since = 'appended' "
+        "SELECT latency_ms, SUM(events) FROM latency_by_minute WHERE minute >= %s AND since = %s "
         "GROUP BY latency_ms ORDER BY latency_ms",
-        (since,),
+        (since, of),
     )
     return [(int(latency_ms), int(events)) for latency_ms, events in rows]
 
@@ -106,6 +114,7 @@ def oldest_s(settings: Settings, offsets: Offsets, ends: Offsets) -> float:
 def table(figures: Figures) -> str:
     """The figures as lines for people."""
     latency = "-" if figures.latency_p95_ms is None else f"{figures.latency_p95_ms / 1000:.1f} s"
+    longest = f" for {figures.backlog_longest_ms / 1000:.1f} s at most" if figures.backlog else ""
     return "\n".join(
         [
             f"acknowledged  {figures.acknowledged:>13,}  records, by the producer's ledger",
@@ -116,6 +125,7 @@ def table(figures: Figures) -> str:
             f"replayed      {figures.replayed:>13,}  dead letters that were judged good later",
             f"archive lag   {figures.archive_lag:>13,}  records wait, the oldest for {figures.archive_lag_s:.1f} s",
             f"aggregate lag {figures.aggregate_lag:>13,}  records wait, the oldest for {figures.aggregate_lag_s:.1f} s",
-            f"latency p95   {latency:>13}  from the broker to MySQL, over the last 5 minutes",
+            f"latency p95   {latency:>13}  from the broker to MySQL, over the last 5 minutes, while caught up",
+            f"backlog       {figures.backlog:>13,}  events that came before that and had to wait{longest}",
         ]
     )

@@ -101,10 +101,11 @@ CREATE TABLE IF NOT EXISTS queries (
   PRIMARY KEY (query)
 );
 
--- How long events took to the commit in MySQL, from when they were created and from when the broker took them.
+-- How long events took to the commit in MySQL, from when they were created and from when the broker took them. Every
+-- event is there twice: as created, and as appended or backlog.
 CREATE TABLE IF NOT EXISTS latency_by_minute (
   minute      DATETIME NOT NULL COMMENT 'of the commit',
-  since       VARCHAR(8) NOT NULL COMMENT 'created: occurred_at, the sender''s time; appended: appended_at, the broker''s',
+  since       VARCHAR(8) NOT NULL COMMENT 'created: occurred_at, the sender''s time; appended: the broker''s, while the stream was caught up; backlog: the same, while it was behind',
   latency_ms  BIGINT NOT NULL COMMENT 'upper bound of the bucket: steps of 100 ms up to 10 s, of 10, 100 and 1,000 s up to ten times as much',
   events      BIGINT NOT NULL,
   PRIMARY KEY (minute, since, latency_ms)

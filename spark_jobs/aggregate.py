@@ -22,7 +22,7 @@ import contracts
 from contracts import Expectation
 from settings import Settings
 from spark_jobs import domains
-from spark_jobs.checkpoint import Checkpoint, Offsets, check_kept
+from spark_jobs.checkpoint import Checkpoint, Offsets, check_kept, records_between
 from spark_jobs.dedup import PASSED_OVER, Dedup
 from spark_jobs.lenient import fault, not_critical
 from spark_jobs.merge import Table, combine
@@ -34,6 +34,7 @@ from spark_jobs.pipeline_tables import (
     minute_of,
     reject_samples_by_minute,
     rejects_by_minute,
+    with_backlog,
 )
 from spark_jobs.seen import EVENT, ID_BYTES
 from spark_jobs.sinks import cassandra as archive_sink
@@ -57,7 +58,7 @@ HISTORY = {
 
 MINUTE = timedelta(minutes=1)
 EXPIRY_EVERY = MINUTE
-CAUGHT_UP = 0.9
+TOOK_ALL = 0.9
 """A micro-batch with fewer records than this share of the most it may have took all there was."""
 
 
@@ -117,6 +118,8 @@ class Aggregate:
         self.checkpoint_id = ""
         self.first: Offsets = {}
         self.expired_at = now()
+        self.caught_up_at: datetime | None = None
+        """Since when (UTC, naive) there was no backlog; None while there is one."""
 
     def open(self) -> None:
         """Finds out where the store is, or begins it. Raises CheckpointRefused."""
@@ -133,6 +136,8 @@ class Aggregate:
             )
             self.dedup = patiently(lambda: self.sink.remembered(self.contract.business_key), "MySQL")
         self.dedup.decided = patiently(lambda: archive_sink.passed_over(self._partitions_held()), "Cassandra")
+        ends = patiently(lambda: offsets_of(self.settings.events_topic, self.settings, end=True), "Kafka")
+        self.caught_up_at = None if records_between(self.first, ends) else now()
         patiently(lambda: self.sink.note_expectations(expectations(self.settings.domain)), "MySQL")
 
     def _partitions_held(self) -> list[tuple[datetime, int]]:
@@ -169,7 +174,9 @@ class Aggregate:
             log.warning("%s: batch %d had been committed already", QUERY, batch_id)
         self.merged_batch = batch_id
         self.dedup.add(batch.seen[SEEN_IDS], batch.seen[SEEN_KEYS])
-        if judged.height and batch.records < CAUGHT_UP * self.settings.spark_max_offsets_per_trigger:
+        took_all = batch.records < TOOK_ALL * self.settings.spark_max_offsets_per_trigger
+        self.caught_up_at = (self.caught_up_at or now()) if took_all else None
+        if judged.height and took_all:
             self.expire(slower_clock(started_at, judged["appended_at"]))
 
     def _nothing(self) -> pl.DataFrame:
@@ -196,7 +203,7 @@ class Aggregate:
                 rows_of(rejects_by_minute, judged),
                 rows_of(duplicates_by_minute, others),
             ],
-            arrived=rows_of(arrivals, events)[1],
+            arrived=with_backlog(rows_of(arrivals, events)[1], self.caught_up_at),
             samples=reject_samples_by_minute(judged, self.settings.events_topic),
             seen={SEEN_IDS: ids, SEEN_KEYS: keys},
             passed_over=others.filter(pl.col("outcome").is_in(PASSED_OVER)),

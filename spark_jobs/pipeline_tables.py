@@ -14,6 +14,8 @@ LATENCY_STEPS_MS = {10_000: FINE_STEP_MS, 100_000: 10_000, 1_000_000: 100_000}
 """Latency below which a bucket is so wide; above the last one it is `COARSEST_STEP_MS`. At most 126 rows a minute and
 kind, though events may be two hours late."""
 COARSEST_STEP_MS = 1_000_000
+APPENDED, BACKLOG = "appended", "backlog"
+"""Since when latency counts: since the broker took an event, while the stream was caught up or was behind."""
 LATE_FROM_S = (0, 10, 60, 600, 3600)
 """Where the buckets of late events begin; the last one has no end."""
 SAMPLE_LENGTH = 200
@@ -122,8 +124,19 @@ def arrivals(records: pl.DataFrame) -> pl.DataFrame:
             pl.col(time).dt.truncate(f"{FINE_STEP_MS}ms").alias("at"),
             pl.lit(1, dtype=pl.Int64).alias("events"),
         )
-        for since, time in (("created", "occurred_at"), ("appended", "appended_at"))
+        for since, time in (("created", "occurred_at"), (APPENDED, "appended_at"))
     )
+
+
+def with_backlog(arrived: pl.DataFrame, caught_up_at: datetime | None) -> pl.DataFrame:
+    """Rows of `arrivals`, those that the broker took before the stream was caught up as backlog: they had to wait.
+
+    `caught_up_at` is UTC, naive; None where the stream is behind.
+    """
+    if caught_up_at is None:
+        return arrived.with_columns(pl.col("since").replace(APPENDED, BACKLOG))
+    waited = (pl.col("since") == APPENDED) & (pl.col("at") < pl.lit(caught_up_at).cast(arrived.schema["at"]))
+    return arrived.with_columns(pl.when(waited).then(pl.lit(BACKLOG)).otherwise("since").alias("since"))
 
 
 @table(key=("minute", "since", "latency_ms"), sum=("events",))

@@ -16,6 +16,7 @@ from spark_jobs.pipeline_tables import (
     lateness_by_minute,
     reject_samples_by_minute,
     start_of,
+    with_backlog,
     with_samples,
 )
 from tests.unit.events import APPENDED_AT, appended, encoded, good_event
@@ -55,6 +56,18 @@ def test_latency_counts_since_an_event_was_created_and_since_the_broker_took_it(
     rows = latencies(arrived, committed_at).sort("since").rows()
     # The broker's 26.535 is counted from 26.5, so 1.035 s lie in the bucket up to 1.1 s.
     assert rows == [(MINUTE, "appended", 1100, 2), (MINUTE, "created", 70_000, 2)]
+
+
+def test_what_the_broker_took_before_the_stream_was_caught_up_is_backlog() -> None:
+    at = [APPENDED_AT.replace(microsecond=0) + timedelta(seconds=second) for second in (0, 1, 0, 1)]
+    arrived = pl.DataFrame({"since": ["created"] * 2 + ["appended"] * 2, "at": at, "events": [1] * 4})
+
+    def kinds(caught_up_at: datetime | None) -> list[str]:
+        return with_backlog(arrived, caught_up_at)["since"].to_list()
+
+    assert kinds(None) == ["created", "created", "backlog", "backlog"]
+    assert kinds(at[1].replace(tzinfo=None)) == ["created", "created", "backlog", "appended"]
+    assert kinds(at[0].replace(tzinfo=None)) == ["created", "created", "appended", "appended"]
 
 
 @pytest.mark.parametrize(
