@@ -1,6 +1,6 @@
 """`python3 -m local <verb>`: what the Makefile calls.
 
-Looking for what is missing, installing it, and containers need a bare Python 3.11; for all the rest this program starts
+Looking for what is missing, installing it, and containers need a bare Python; for all the rest this program starts
 itself anew in the environment that was installed.
 """
 

@@ -10,7 +10,7 @@ import contextlib
 import logging
 import shutil
 from collections.abc import Collection, Iterator
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from pathlib import Path
 
 from local.runtime import Runtime
@@ -51,7 +51,7 @@ def stopped(stack: Runtime, otherwise: Collection[str]) -> Iterator[None]:
 
 def backup(stack: Runtime, folder: Path | None = None) -> Path:
     """Copies all data into a new folder, by default one named by the time; returns it. Raises StepError."""
-    folder = folder or FOLDER / datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
+    folder = folder or FOLDER / datetime.now(timezone.utc).strftime("%Y-%m-%dT%H-%M-%SZ")
     if folder.exists():
         raise StepError(f"{folder} is there already: name another folder")
     kafka_id = stack.kafka_id()

@@ -21,24 +21,28 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from local import java, mysql_server
+from local import interpreter, java, mysql_server
 from local.steps import StepError, run, together
 from settings import INSTALL, ROOT
 
 logger = logging.getLogger(__name__)
 
 REQUIREMENTS = ROOT / "requirements"
+PYTHONS = INSTALL / "python"
+"""Where uv keeps a Python that it had to fetch."""
+
 COPY_JARS = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
 
 
 @dataclass(frozen=True)
 class Part:
-    """Something to install: from which files, how, and what needs to be there before."""
+    """Something to install: from which files, how, what needs to be there before, and whether the machine lacks it."""
 
     name: str
     sources: tuple[Path, ...]
     install: Callable[[], None]
     after: tuple[str, ...] = ()
+    is_needed: Callable[[], bool] = lambda: True
 
     def digest(self) -> str:
         """A hash over the sources, the minor version of Python and the kind of machine."""
@@ -73,11 +77,15 @@ def _environment(name: str) -> None:
     target, lock = INSTALL / f"venv-{name}", REQUIREMENTS / f"{name}.txt"
     shutil.rmtree(target, ignore_errors=True)
     uv = python_of("tools").with_name("uv")
+    running = sys.version_info[:2]
+    python = interpreter.for_environments(running, sys.executable)
     try:
-        run([uv, "venv", "--quiet", "--python", sys.executable, target])
+        run([uv, "venv", "--quiet", "--python", python, target], {**os.environ, "UV_PYTHON_INSTALL_DIR": str(PYTHONS)})
         # Compiled now, or every start of Superset and of Spark's workers pays for it where none is written later.
         run([uv, "pip", "sync", "--quiet", "--compile-bytecode", "--python", python_of(name), "--require-hashes", lock])
     except StepError as error:
+        if not interpreter.suits(running):
+            raise StepError(f"{error}\n    {interpreter.REMEDY}") from error
         logger.warning("%-16s uv can't, so pip does it, which takes minutes. %s", f"venv-{name}", error)
         shutil.rmtree(target, ignore_errors=True)
         run([sys.executable, "-m", "venv", target])
@@ -95,9 +103,15 @@ def _jars(name: str, room: str) -> None:
     unfinished.rename(target)
 
 
-def _mysql() -> None:
-    if mysql_server.on_path() is None:
-        mysql_server.install()
+def _java() -> None:
+    shutil.rmtree(java.PREFIX, ignore_errors=True)
+    tools, lock = python_of("tools"), REQUIREMENTS / "java.txt"
+    uv = [tools.with_name("uv"), "pip", "install", "--quiet", "--python", tools]
+    try:
+        run([*uv, "--target", java.PREFIX, "--require-hashes", "-r", lock])
+    except StepError as error:
+        remedy = f"or install a Java {java.OF_CASSANDRA} for Cassandra and point JAVA_HOME at it"
+        raise StepError(f"{error}\n    {remedy}") from error
 
 
 def _parts() -> list[Part]:
@@ -112,7 +126,19 @@ def _parts() -> list[Part]:
             Part(f"jars-{name}", (ROOT / room / "pom.xml",), partial(_jars, name, room))
             for name, room in {"kafka": "kafka", "cassandra": "cassandra", "spark": "spark_jobs"}.items()
         ),
-        Part("mysql", (ROOT / "local" / "mysql_server.py",), _mysql),
+        Part(
+            "mysql",
+            (ROOT / "local" / "mysql_server.py",),
+            mysql_server.install,
+            is_needed=lambda: mysql_server.on_path() is None,
+        ),
+        Part(
+            "java",
+            (REQUIREMENTS / "java.txt",),
+            _java,
+            after=("venv-tools",),
+            is_needed=lambda: java.for_cassandra(java.installed()) is None,
+        ),
     ]
 
 
@@ -140,7 +166,8 @@ def install(names: Iterable[str] = STACK_PARTS) -> None:
         raise StepError(f"there is no part {', '.join(unknown)}; there are: {', '.join(PARTS)}")
     wanted |= {before for name in wanted for before in PARTS[name].after}
     with locked(INSTALL / "lock", "installation"):
-        missing = [part for part in PARTS.values() if part.name in wanted and not part.is_installed()]
+        absent = (part for part in PARTS.values() if part.name in wanted and not part.is_installed())
+        missing = [part for part in absent if part.is_needed()]
         if not missing:
             return
         logger.info("%-16s %s", "installing", ", ".join(part.name for part in missing))
@@ -165,7 +192,7 @@ def relock() -> None:
     """Resolves requirements/*.in anew into hashed locks for every platform, without a registry's address."""
     uv = python_of("tools").with_name("uv")
     flags = ["--universal", "--python-version=3.11", "--generate-hashes", "--no-emit-index-url", "--upgrade", "--quiet"]
-    for name in ("tools", "pipeline", "producer", "test", "superset"):
+    for name in ("tools", "pipeline", "producer", "test", "superset", "java"):
         command = [
             uv,
             "pip",

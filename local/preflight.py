@@ -9,6 +9,7 @@ import glob
 import importlib.util
 import logging
 import os
+import platform
 import shutil
 import sys
 from collections.abc import Mapping
@@ -27,6 +28,8 @@ PATH_LIMIT = 80
 """Unix sockets allow 107 bytes; ours lie below the state folder."""
 
 
+HAVE_JAVA_17 = {("debian", "12"), ("ubuntu", "22.04"), ("ubuntu", "24.04")}
+
 FAKETIME = "/usr/lib*/*/faketime/libfaketimeMT.so.1"
 
 
@@ -37,8 +40,13 @@ def faketime() -> Path | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What is known of the machine. `ports`: setting -> (port, who else holds it or None)."""
+    """What is known of the machine.
 
+    - system: ID and VERSION_ID of /etc/os-release, empty where it has none
+    - ports: setting -> (port, who else holds it or None)
+    """
+
+    system: tuple[str, str]
     python: tuple[int, int]
     has_venv: bool
     has_java: bool
@@ -70,17 +78,26 @@ def _package(problem: str, package: str, otherwise: str) -> Finding:
     return Finding(problem, f"sudo apt-get install {package} (elsewhere: {otherwise})", package)
 
 
+def java_package(system: tuple[str, str]) -> str:
+    """The package of the Java that suits best: 17, which Cassandra can share, where the system has it, else 21."""
+    return f"openjdk-{17 if system in HAVE_JAVA_17 else 21}-jre-headless"
+
+
+def venv_package(python: tuple[int, int]) -> str:
+    """The package of the venv module of the Python that runs."""
+    return f"python{python[0]}.{python[1]}-venv"
+
+
 def findings(facts: Facts, *, for_tests: bool = False, for_chaos: bool = False) -> list[Finding]:
     """Everything that is wrong, in the order in which it is worth mending."""
     found = []
-    if facts.python != (3, 11):
-        version = ".".join(str(part) for part in facts.python)
-        found.append(Finding(f"this is Python {version}", "run make with PYTHON=<a Python 3.11>"))
     if not facts.has_venv:
-        found.append(_package("Python's venv module is missing", "python3.11-venv", "a Python with ensurepip"))
+        problem = "Python's venv module is missing"
+        found.append(_package(problem, venv_package(facts.python), "a Python with ensurepip"))
     if not facts.has_java:
-        remedy = "install a Java 17 and point JAVA_HOME at it"
-        found.append(_package("there is no Java 17 (Cassandra runs on no other)", "openjdk-17-jre-headless", remedy))
+        versions = f"{java.VERSIONS[0]} to {java.VERSIONS[-1]}"
+        problem = f"there is no Java {versions} (Kafka and Spark run on no other)"
+        found.append(_package(problem, java_package(facts.system), f"point JAVA_HOME at a Java {versions}"))
     if not facts.has_maven:
         found.append(_package("Maven is missing", "maven", "put mvn on PATH"))
     if not facts.has_mysql and not facts.has_apt:
@@ -156,11 +173,20 @@ def _holder(port: int, settings: Settings) -> str | None:
     return f"process {pid} ({ports.command(pid)})"
 
 
+def _system() -> tuple[str, str]:
+    try:
+        told = platform.freedesktop_os_release()
+    except OSError:
+        told = {}
+    return told.get("ID", ""), told.get("VERSION_ID", "")
+
+
 def gather(settings: Settings, *, with_ports: bool = True) -> Facts:
     """Reads the facts of this machine."""
     numbers = {name.upper(): number for name, number in vars(settings).items() if name.endswith("_port")}
     jars = ("kafka", "cassandra", "spark")
     return Facts(
+        system=_system(),
         python=sys.version_info[:2],
         has_venv=importlib.util.find_spec("ensurepip") is not None,
         has_java=java.home() is not None,
@@ -208,6 +234,6 @@ def preflight(settings: Settings, *, for_tests: bool = False, for_chaos: bool = 
             if finding.package:
                 logger.info("%-16s %s: apt-get install %s", "preflight", finding.problem, finding.package)
         together({"system packages": lambda: _apt_install(packages)})
-        java.home.cache_clear()
+        java.installed.cache_clear()
         facts, found = look()
     report(found)

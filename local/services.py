@@ -56,17 +56,16 @@ def digest(paths: Iterable[Path]) -> str:
     return total.hexdigest()
 
 
-def _java_home() -> Path:
-    home = java.home()
-    if home is None:
-        raise StepError("there is no Java 17: run 'make preflight'")
-    return home
+def _existing(java_home: Path | None) -> Path:
+    if java_home is None:
+        raise StepError("there is no Java to run it on: run 'make up'")
+    return java_home
 
 
 def kafka(settings: Settings) -> Service:
     data = settings.path("data", "kafka")
     log_settings = f"-Dlog4j2.configurationFile={ROOT / 'kafka/log4j2.yaml'}"
-    program = (str(_java_home() / "bin/java"), "-cp", f"{JARS / 'kafka'}/*", log_settings)
+    program = (str(_existing(java.home()) / "bin/java"), "-cp", f"{JARS / 'kafka'}/*", log_settings)
     environment = {
         "BROKER_LISTEN_ADDRESS": settings.kafka,
         "BROKER_ADVERTISED_ADDRESS": settings.kafka,
@@ -116,7 +115,7 @@ def cassandra(settings: Settings) -> Service:
     return Service(
         name="cassandra",
         command=(
-            str(_java_home() / "bin/java"),
+            str(_existing(java.cassandra_home()) / "bin/java"),
             f"@{ROOT / 'cassandra/jvm17-server.options'}",
             f"-Xmx{settings.cassandra_heap}",
             f"-javaagent:{next(jars.glob('jamm-*.jar'), jars)}",
@@ -192,7 +191,7 @@ def spark(settings: Settings) -> Service:
         command=(sys.executable, "-m", "spark_jobs"),
         environment={
             **_settings_for("spark", settings),
-            "JAVA_HOME": str(_java_home()),
+            "JAVA_HOME": str(_existing(java.home())),
             "PYSPARK_PYTHON": sys.executable,  # else the workers start the system's Python
         },
         sources=("spark_jobs", "contracts", "stores", "settings.py", "requirements/pipeline.txt"),

@@ -57,6 +57,19 @@ def test_an_interrupted_part_is_installed_anew_and_what_needs_it_waits(
     assert parts == ["first", "second"]
 
 
+def test_a_part_is_installed_only_while_the_machine_lacks_it(
+    parts: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lacks: list[str] = []
+    part = Part("java", (tmp_path / "lock.txt",), lambda: parts.append("java"), is_needed=lambda: bool(lacks))
+    monkeypatch.setattr(install, "PARTS", {"java": part})
+    install.install(["java"])
+    assert parts == []
+    lacks.append("java")
+    install.install(["java"])
+    assert parts == ["java"]
+
+
 def test_an_unknown_part_is_named() -> None:
     with pytest.raises(StepError, match="no part venv-tset"):
         install.install(["venv-tset"])
