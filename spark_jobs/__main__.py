@@ -13,6 +13,7 @@ import settings as settings_module
 from spark_jobs import job, rebuild, rebuild_range, replay
 from spark_jobs.checkpoint import CheckpointRefused
 from spark_jobs.sinks.mysql import now
+from stores.outage import Outage
 
 log = logging.getLogger("spark_jobs")
 REFUSED = 78  # sysexits' EX_CONFIG: the supervisor does not start the job again
@@ -48,7 +49,7 @@ def main() -> int:
                 replay.run(settings)
             case _:
                 job.run(settings)
-    except (rebuild.Differs, rebuild_range.RangeRefused, replay.ReplayRefused) as error:
+    except (rebuild.Differs, rebuild_range.RangeRefused, replay.ReplayRefused, Outage) as error:
         log.error("%s", error)
         return 1
     except (CheckpointRefused, job.Refused, settings_module.SettingError, contracts.ContractError) as error:

@@ -22,7 +22,7 @@ import contracts
 from contracts import Expectation
 from settings import Settings
 from spark_jobs import domains
-from spark_jobs.checkpoint import Checkpoint, Offsets, check_kept, records_between
+from spark_jobs.checkpoint import Checkpoint, CheckpointRefused, Offsets, check_kept, records_between
 from spark_jobs.dedup import PASSED_OVER, Dedup
 from spark_jobs.lenient import fault, not_critical
 from spark_jobs.merge import Table, combine
@@ -139,6 +139,19 @@ class Aggregate:
         ends = patiently(lambda: offsets_of(self.settings.events_topic, self.settings, end=True), "Kafka")
         self.caught_up_at = None if records_between(self.first, ends) else now()
         patiently(lambda: self.sink.note_expectations(expectations(self.settings.domain)), "MySQL")
+
+    def renew(self) -> None:
+        """Puts a new checkpoint in the place of one that is lost, damaged or foreign, if MySQL knows of one.
+
+        It starts where MySQL says it is: offsets, tables and ids are of one transaction.
+        """
+        stored = patiently(self.sink.progress, "MySQL")
+        try:
+            self.checkpoint.check(QUERY, stored)
+        except CheckpointRefused as refused:
+            if stored is not None:
+                log.warning("%s: starting a new checkpoint", refused)
+                patiently(partial(self.sink.restart, self.checkpoint.create(), stored.batch_id), "MySQL")
 
     def _partitions_held(self) -> list[tuple[datetime, int]]:
         """The archive's partitions of which events may still come: what was decided about them may be needed."""

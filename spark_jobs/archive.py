@@ -20,7 +20,16 @@ from pyspark.sql.streaming import StreamingQuery
 import settings as settings_module
 from settings import Settings
 from spark_jobs import domains
-from spark_jobs.checkpoint import Checkpoint, Offsets, Progress, check_kept, from_json, records_between, to_json
+from spark_jobs.checkpoint import (
+    Checkpoint,
+    CheckpointRefused,
+    Offsets,
+    Progress,
+    check_kept,
+    from_json,
+    records_between,
+    to_json,
+)
 from spark_jobs.sinks import cassandra as cassandra_sink
 from spark_jobs.sinks import dead_letter
 from spark_jobs.source import judged, offsets_of, records, trigger, worker_judge
@@ -115,6 +124,22 @@ class Archive:
         self.checkpoint.check(QUERY, stored)
         if stored is not None:
             check_kept(QUERY, stored.offsets, self.first())
+
+    def renew(self) -> None:
+        """Puts a new checkpoint in the place of one that is lost, damaged or foreign.
+
+        It starts where Cassandra says it is, as archiving twice changes nothing; where Kafka no longer has that, with
+        the first record that it has.
+        """
+        self.connect()
+        stored = patiently(self.stored, "Cassandra")
+        try:
+            self.check(stored)
+        except CheckpointRefused as refused:
+            log.warning("%s: starting a new checkpoint", refused)
+            reached = stored.offsets if stored else {}
+            start = {partition: max(first, reached.get(partition, 0)) for partition, first in self.first().items()}
+            self.restart(Progress(self.checkpoint.create(), -1, start))
 
     def start(self, spark: SparkSession, once: bool = False) -> StreamingQuery:
         """Starts the query, after `open`; `once`: it ends when it has all there is."""

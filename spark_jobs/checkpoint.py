@@ -8,9 +8,13 @@ same story.
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
+from typing import Any
+from uuid import UUID, uuid4
 
 IDENTITY = "checkpoint_id"
 Offsets = dict[int, int]
@@ -46,6 +50,26 @@ def records_between(start: Offsets, end: Offsets) -> int:
     return sum(offset - start.get(partition, 0) for partition, offset in end.items())
 
 
+@contextmanager
+def reading(path: Path) -> Iterator[bytes]:
+    """A file's content. Raises CheckpointRefused where it can't be read, or its reader finds something else in it."""
+    try:
+        yield path.read_bytes()
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise CheckpointRefused(f"the checkpoint's file {path} can't be read ({error!r}): {MEND}") from error
+
+
+def entry(content: bytes) -> list[Any]:
+    """What an entry in one of Spark's logs says: after the line with the version, each line is JSON.
+
+    Raises ValueError where it is none.
+    """
+    version, *lines = content.decode().splitlines() or [""]
+    if version != "v1":
+        raise ValueError(f"it begins with {version[:20]!r}, not with its version")
+    return [json.loads(line) for line in lines]
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """The checkpoint folder of one query over one topic."""
@@ -59,12 +83,16 @@ class Checkpoint:
         return str(self.folder / "spark")
 
     def identity(self) -> str | None:
-        """The folder's id; None where there is none."""
+        """The folder's id; None where there is none. Raises CheckpointRefused where it can't be read."""
         path = self.folder / IDENTITY
-        return path.read_text().strip() if path.exists() else None
+        if not path.exists():
+            return None
+        with reading(path) as content:
+            return str(UUID(content.decode().strip()))
 
     def create(self) -> str:
-        """Gives the folder an id and returns it."""
+        """Empties the folder, gives it an id and returns it."""
+        shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True, exist_ok=True)
         identity = str(uuid4())
         (self.folder / IDENTITY).write_text(identity)
@@ -82,18 +110,38 @@ class Checkpoint:
         """The last micro-batch that Spark has committed, -1 before the first."""
         return self._last("commits")
 
+    def _offsets(self, offsets: Any) -> Offsets:
+        return {int(partition): offset for partition, offset in offsets[self.topic].items()}
+
     def end_offsets(self, batch_id: int) -> Offsets:
         """The next offset of each partition after a planned micro-batch, from Spark's offset log.
 
         Raises CheckpointRefused where the log can't be read.
         """
-        path = Path(self.spark_folder) / "offsets" / str(batch_id)
-        try:
-            # Three lines: version, metadata of the batch, offsets of the only source by topic and partition.
-            last_line = path.read_text().splitlines()[-1]
-            return {int(partition): offset for partition, offset in json.loads(last_line)[self.topic].items()}
-        except (OSError, ValueError, LookupError) as error:
-            raise CheckpointRefused(f"the checkpoint's entry {path} can't be read ({error!r}): {MEND}") from error
+        with reading(Path(self.spark_folder) / "offsets" / str(batch_id)) as content:
+            _, of_only_source = entry(content)
+            return self._offsets(of_only_source)
+
+    def check_files(self) -> None:
+        """Raises CheckpointRefused where one of the files can't be read that Spark starts from.
+
+        These are its id, the last two entries of the log of offsets, the last one of the log of commits, and until a
+        micro-batch is committed the first offsets, which it makes anew where there are none.
+        """
+        spark, planned, committed = Path(self.spark_folder), self.planned_batch(), self.committed_batch()
+        if planned >= 0 or (spark / "metadata").exists():
+            with reading(spark / "metadata") as content:
+                UUID(json.loads(content)["id"])
+        for batch_id in range(max(planned - 1, 0), planned + 1):
+            self.end_offsets(batch_id)
+        if committed >= 0:
+            with reading(spark / "commits" / str(committed)) as content:
+                entry(content)
+        first = spark / "sources" / "0" / "0"
+        if committed < 0 and planned <= 0 and first.exists():
+            with reading(first) as content:
+                [offsets] = entry(content[1:])  # the first byte is Spark's for older versions of itself
+                self._offsets(offsets)
 
     def check(self, query: str, stored: Progress | None) -> None:
         """Raises CheckpointRefused unless the folder and the store's progress belong together."""
@@ -113,14 +161,14 @@ class Checkpoint:
                 f"{query}: the checkpoint in {self.folder} is another stack's ({identity}), the store's is "
                 f"{stored.checkpoint_id}: {MEND}"
             )
+        self.check_files()
         planned, committed = self.planned_batch(), self.committed_batch()
-        if not committed <= stored.batch_id <= planned:
+        # Spark starts with the last planned one, whatever it has committed: the store must have all before it.
+        if not max(committed, planned - 1) <= stored.batch_id <= planned:
             raise CheckpointRefused(
                 f"{query}: the store is at micro-batch {stored.batch_id}, the checkpoint in {self.folder} planned "
                 f"{planned} and committed {committed}: one of them is from an older copy: {MEND}"
             )
-        for batch_id in {stored.batch_id, planned} - {-1}:
-            self.end_offsets(batch_id)
         if stored.batch_id >= 0 and self.end_offsets(stored.batch_id) != stored.offsets:
             raise CheckpointRefused(
                 f"{query}: store and checkpoint in {self.folder} differ about the offsets of micro-batch "

@@ -6,14 +6,15 @@ The job must be stopped.
 from __future__ import annotations
 
 import logging
-import shutil
 
+from pyspark.errors import StreamingQueryException
 from pyspark.sql import SparkSession
 
 from settings import Settings
 from spark_jobs.aggregate import Aggregate
 from spark_jobs.archive import Archive
-from spark_jobs.checkpoint import CheckpointRefused, Offsets, Progress
+from spark_jobs.checkpoint import Offsets
+from spark_jobs.job import Refused, refusal
 from stores.outage import patiently
 
 log = logging.getLogger(__name__)
@@ -22,35 +23,32 @@ log = logging.getLogger(__name__)
 def complete_archive(settings: Settings, spark: SparkSession) -> Offsets:
     """Archives everything that is in Kafka now; returns the offsets up to which Cassandra holds all, and no more.
 
-    Archiving twice changes nothing, so a checkpoint that is lost or foreign is replaced by a new one that starts where
-    Cassandra says it is; where Kafka no longer has that, with the first record that it has.
+    Raises CheckpointRefused, and as `run_through`.
     """
-    query = Archive(settings)
-    query.connect()
-    stored = patiently(query.stored, "Cassandra")
-    try:
-        query.check(stored)
-    except CheckpointRefused as refused:
-        log.warning("%s: starting a new checkpoint", refused)
-        shutil.rmtree(query.checkpoint.folder, ignore_errors=True)
-        if stored is not None:
-            start = {
-                partition: max(first, stored.offsets.get(partition, 0)) for partition, first in query.first().items()
-            }
-            query.restart(Progress(query.checkpoint.create(), -1, start))
     log.info("archiving what Kafka still has")
+    query = Archive(settings)
     query.open()
-    query.start(spark, once=True).awaitTermination()
+    run_through(query, spark)
     return query.progress.offsets
 
 
 def complete_aggregates(settings: Settings, spark: SparkSession) -> Offsets:
     """Aggregates everything that is in Kafka now; returns the offsets up to which MySQL holds all, and no more.
 
-    Raises CheckpointRefused.
+    Raises CheckpointRefused, and as `run_through`.
     """
     query = Aggregate(settings)
     query.open()
-    query.start(spark, once=True).awaitTermination()
+    run_through(query, spark)
     stored = patiently(query.sink.progress, "MySQL")
     return stored.offsets if stored else {}
+
+
+def run_through(query: Archive | Aggregate, spark: SparkSession) -> None:
+    """Runs an open query until it has all there is. Raises Refused, and StreamingQueryException for all else."""
+    try:
+        query.start(spark, once=True).awaitTermination()
+    except StreamingQueryException as error:
+        if message := refusal(error):
+            raise Refused(message) from error
+        raise

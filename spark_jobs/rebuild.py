@@ -12,7 +12,6 @@ in Cassandra. Where MySQL is lost, it may not have come to decide on the last on
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -27,10 +26,11 @@ import contracts
 from producer.ledger import Ledger
 from settings import Settings
 from spark_jobs import aggregate, domains, replay, session
+from spark_jobs.archive import Archive as ArchiveQuery
 from spark_jobs.checkpoint import CheckpointRefused, Offsets, to_json
 from spark_jobs.dedup import Dedup
 from spark_jobs.drain import complete_aggregates, complete_archive
-from spark_jobs.job import only_one
+from spark_jobs.job import Refused, only_one
 from spark_jobs.judge import Judge
 from spark_jobs.merge import Table
 from spark_jobs.pipeline_tables import rejects_by_minute
@@ -54,10 +54,11 @@ class Differs(RuntimeError):  # noqa: N818 - it says what was found
 
 
 def run(settings: Settings) -> None:
-    """Rebuilds the domain's tables; raises CheckpointRefused while the job runs."""
+    """Rebuilds the domain's tables. Raises CheckpointRefused while the job runs, and as drain.run_through."""
     with only_one(settings), session.running(settings) as spark:
         replay.settle(settings)
         undecided_from = decide(settings, spark)
+        ArchiveQuery(settings).renew()
         upto = complete_archive(settings, spark)
         with mysql.connected(settings, "root", settings.domain) as connection:
             swap(settings, connection, recompute(settings, spark, connection, upto, undecided_from))
@@ -72,8 +73,9 @@ def decide(settings: Settings, spark: SparkSession) -> datetime:
         if not mysql.query(connection, "SELECT 1 FROM checkpoints WHERE query = %s", (QUERY,)):
             return SINCE_EVER
     try:
+        aggregate.Aggregate(settings).renew()
         complete_aggregates(settings, spark)
-    except (CheckpointRefused, StreamingQueryException) as error:
+    except (CheckpointRefused, Refused, StreamingQueryException) as error:
         log.warning("the aggregates can't go on, and don't decide any more what counts: %s", error)
         return SINCE_EVER
     return began - contracts.load(settings.domain).remembered
@@ -82,7 +84,7 @@ def decide(settings: Settings, spark: SparkSession) -> datetime:
 def check(settings: Settings) -> None:
     """Recomputes the tables and compares them with those that the stream made, row by row; changes nothing.
 
-    Raises Differs, and CheckpointRefused while the job runs.
+    Raises Differs, CheckpointRefused while the job runs or where it could not, and as drain.run_through.
     """
     with only_one(settings), Ledger.held(settings.ledger_path), session.running(settings) as spark:
         replay.settle(settings)
@@ -262,9 +264,7 @@ def note(cursor: Any, upto: Offsets, aggregated: int, rejected: int) -> None:
 
 def swap(settings: Settings, connection: Any, names: Sequence[str]) -> None:
     """Puts the recomputed tables in the old ones' place, all at once, and gives the query the checkpoint that fits."""
-    checkpoint = aggregate.checkpoint(settings)
-    shutil.rmtree(checkpoint.folder, ignore_errors=True)
-    identity = checkpoint.create()
+    identity = aggregate.checkpoint(settings).create()
     with mysql.transaction(connection) as cursor:
         cursor.execute(f"UPDATE checkpoints{BESIDE} SET checkpoint_id = %s", (identity,))  # noqa: S608
     renames = ", ".join(f"{name} TO {name}__old, {name}{BESIDE} TO {name}" for name in names)

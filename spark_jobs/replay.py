@@ -55,7 +55,8 @@ class ReplayRefused(RuntimeError):  # noqa: N818 - it says what happened
 
 
 def run(settings: Settings) -> None:
-    """Replays the domain's dead letters. Raises ReplayRefused, CheckpointRefused, Outage; can be run again then."""
+    """Replays the domain's dead letters. Raises ReplayRefused, CheckpointRefused, Outage, and as drain.run_through; can
+    be run again then."""
     with only_one(settings), Ledger.held(settings.ledger_path):
         with session.running(settings) as spark:
             archived, aggregated = complete_archive(settings, spark), complete_aggregates(settings, spark)

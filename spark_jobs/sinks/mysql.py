@@ -130,6 +130,20 @@ class MySQLSink:
                 (QUERY, checkpoint_id, to_json(offsets), now()),
             )
 
+    def restart(self, checkpoint_id: str, last_batch: int) -> None:
+        """Notes a new checkpoint that goes on after `last_batch`, and counts its micro-batches from 0 again.
+
+        Raises Outage.
+        """
+        with mysql.transaction(self.connection()) as cursor:
+            for table in (SEEN_IDS, SEEN_KEYS):
+                # The numbers of the micro-batches to come must be free; moved in order, none takes another's place.
+                statement = f"UPDATE {table} SET batch_id = batch_id - %s ORDER BY batch_id"  # noqa: S608 - a name
+                cursor.execute(statement, (last_batch + 1,))
+            cursor.execute(
+                "UPDATE checkpoints SET checkpoint_id = %s, batch_id = -1 WHERE query = %s", (checkpoint_id, QUERY)
+            )
+
     def note_expectations(self, expectations: Sequence[Expectation]) -> None:
         """Writes the contract's expectations in the place of those that it had before. Raises Outage."""
         with mysql.transaction(self.connection()) as cursor:
