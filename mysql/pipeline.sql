@@ -46,7 +46,7 @@ CREATE TABLE IF NOT EXISTS duplicates_by_minute (
 -- Dead letters that were judged good later: written in the transaction that counts them, deleted when Cassandra has
 -- them, too. Rows stay only where a replay was killed; the next one writes these events to Cassandra.
 CREATE TABLE IF NOT EXISTS replays_under_way (
-  kafka_partition  INT NOT NULL,
+  kafka_partition  INT NOT NULL COMMENT 'as in Cassandra''s replayed',
   kafka_offset     BIGINT NOT NULL COMMENT 'the record''s address in the events'' topic',
   outcome          VARCHAR(16) NOT NULL COMMENT 'as in Cassandra''s replayed',
   PRIMARY KEY (kafka_partition, kafka_offset)

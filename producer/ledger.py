@@ -255,6 +255,12 @@ class Ledger:
         finally:
             os.close(hold)
 
+    @staticmethod
+    def forget_offsets(path: Path) -> None:
+        """Forgets up to where a topic was acknowledged that is gone: a producer may go on in another one."""
+        with closing(sqlite3.connect(path)) as db, db:
+            db.execute("DELETE FROM offsets")
+
     def view(self) -> LedgerView:
         return _view(self._db)
 

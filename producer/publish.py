@@ -254,7 +254,8 @@ class Publisher:
             if self._ends.get(partition, 0) < offset:
                 raise LedgerError(
                     f"{self._topic.name}[{partition}] ends at offset {self._ends.get(partition, 0)}, but the ledger "
-                    f"has records acknowledged up to {offset}: it tells of another topic; begin anew with 'make clean'"
+                    f"has records acknowledged up to {offset}: it tells of another topic: 'make rebuild' goes "
+                    "on in this one, 'make clean' begins with nothing"
                 )
 
     def _report(self, in_flight: int) -> None:

@@ -22,7 +22,7 @@ import contracts
 from contracts import Expectation
 from settings import Settings
 from spark_jobs import domains
-from spark_jobs.checkpoint import Checkpoint, CheckpointRefused, Offsets, check_kept, records_between
+from spark_jobs.checkpoint import Checkpoint, CheckpointRefused, Offsets, Progress, records_between
 from spark_jobs.dedup import PASSED_OVER, Dedup
 from spark_jobs.lenient import fault, not_critical
 from spark_jobs.merge import Table, combine
@@ -39,7 +39,7 @@ from spark_jobs.pipeline_tables import (
 from spark_jobs.seen import EVENT, ID_BYTES
 from spark_jobs.sinks import cassandra as archive_sink
 from spark_jobs.sinks.mysql import QUERY, SEEN_IDS, SEEN_KEYS, Batch, MySQLSink, now
-from spark_jobs.source import JUDGED, judge_slices, offsets_of, records, trigger
+from spark_jobs.source import JUDGED, judge_slices, kept, records, trigger
 from stores import cassandra
 from stores.outage import Outage, patiently
 
@@ -124,34 +124,43 @@ class Aggregate:
     def open(self) -> None:
         """Finds out where the store is, or begins it. Raises CheckpointRefused."""
         stored = patiently(self.sink.progress, "MySQL")
-        self.checkpoint.check(QUERY, stored)
+        self.check(stored)
+        here = kept(self.settings)
         if stored is None:
-            self.first = patiently(lambda: offsets_of(self.settings.events_topic, self.settings), "Kafka")
+            self.first = here.first
             self.checkpoint_id = self.checkpoint.create()
             patiently(lambda: self.sink.begin(self.checkpoint_id, self.first), "MySQL")
         else:
             self.first, self.checkpoint_id, self.merged_batch = stored.offsets, stored.checkpoint_id, stored.batch_id
-            check_kept(
-                QUERY, self.first, patiently(lambda: offsets_of(self.settings.events_topic, self.settings), "Kafka")
-            )
             self.dedup = patiently(lambda: self.sink.remembered(self.contract.business_key), "MySQL")
         self.dedup.decided = patiently(lambda: archive_sink.passed_over(self._partitions_held()), "Cassandra")
-        ends = patiently(lambda: offsets_of(self.settings.events_topic, self.settings, end=True), "Kafka")
-        self.caught_up_at = None if records_between(self.first, ends) else now()
+        self.caught_up_at = None if records_between(self.first, here.end) else now()
         patiently(lambda: self.sink.note_expectations(expectations(self.settings.domain)), "MySQL")
 
-    def renew(self) -> None:
+    def check(self, stored: Progress | None) -> None:
+        """Raises CheckpointRefused unless checkpoint, store and Kafka belong together."""
+        self.checkpoint.check(QUERY, stored)
+        if stored is not None:
+            kept(self.settings).check(QUERY, stored.offsets)
+
+    def renew(self, archived: Offsets) -> None:
         """Puts a new checkpoint in the place of one that is lost, damaged or foreign, if MySQL knows of one.
 
-        It starts where MySQL says it is: offsets, tables and ids are of one transaction.
+        It starts where MySQL says it is, as offsets, tables and ids are of one transaction; where Kafka no longer has
+        that, with the first record that it has. Raises CheckpointRefused where it would leave out what is archived:
+        everything before `archived`.
         """
         stored = patiently(self.sink.progress, "MySQL")
         try:
-            self.checkpoint.check(QUERY, stored)
+            self.check(stored)
         except CheckpointRefused as refused:
-            if stored is not None:
-                log.warning("%s: starting a new checkpoint", refused)
-                patiently(partial(self.sink.restart, self.checkpoint.create(), stored.batch_id), "MySQL")
+            if stored is None:
+                return
+            start = kept(self.settings).start(stored.offsets)
+            if any(start.get(p) != stored.offsets.get(p, 0) < end for p, end in archived.items()):
+                raise
+            log.warning("%s: starting a new checkpoint", refused)
+            patiently(partial(self.sink.restart, self.checkpoint.create(), stored.batch_id, start), "MySQL")
 
     def _partitions_held(self) -> list[tuple[datetime, int]]:
         """The archive's partitions of which events may still come: what was decided about them may be needed."""

@@ -23,16 +23,15 @@ from spark_jobs import domains
 from spark_jobs.checkpoint import (
     Checkpoint,
     CheckpointRefused,
-    Offsets,
     Progress,
-    check_kept,
     from_json,
     records_between,
     to_json,
+    told,
 )
 from spark_jobs.sinks import cassandra as cassandra_sink
 from spark_jobs.sinks import dead_letter
-from spark_jobs.source import judged, offsets_of, records, trigger, worker_judge
+from spark_jobs.source import judged, kept, records, trigger, worker_judge
 from stores import cassandra
 from stores.outage import Outage, patiently
 
@@ -46,7 +45,7 @@ def checkpoint(settings: Settings) -> Checkpoint:
     return Checkpoint(settings.checkpoints_dir / settings.domain / QUERY, settings.events_topic)
 
 
-def archive_slices(domain: str, slices: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def archive_slices(domain: str, generation: int, slices: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """For mapInArrow: writes each slice of the source, and tells how many events were written and records rejected.
 
     An outage is told as well, not raised: the driver then has the micro-batch done again, without Spark's failing.
@@ -63,7 +62,7 @@ def archive_slices(domain: str, slices: Iterable[pa.RecordBatch]) -> Iterator[pa
         outage = None
         try:
             cassandra_sink.write(archives, good)
-            dead_letter.write(dead_letter_topic, rejects(topic, bad))
+            dead_letter.write(dead_letter_topic, rejects(topic, generation, bad))
         except Outage as error:
             outage = str(error)
         yield pa.RecordBatch.from_pydict(
@@ -75,7 +74,7 @@ def archive_slices(domain: str, slices: Iterable[pa.RecordBatch]) -> Iterator[pa
         )
 
 
-def rejects(topic: str, bad: pl.DataFrame) -> Iterator[dead_letter.Reject]:
+def rejects(topic: str, generation: int, bad: pl.DataFrame) -> Iterator[dead_letter.Reject]:
     """Dead letters of rejected records (columns key, value, length, reject, reject_detail, partition, offset,
     appended_at)."""
     for row in bad.iter_rows(named=True):
@@ -86,6 +85,7 @@ def rejects(topic: str, bad: pl.DataFrame) -> Iterator[dead_letter.Reject]:
             reason=row["reject"],
             detail=row["reject_detail"],
             topic=topic,
+            generation=generation,
             partition=row["partition"],
             offset=row["offset"],
             appended_at=row["appended_at"],
@@ -100,6 +100,7 @@ class Archive:
         self.checkpoint = checkpoint(settings)
         self.progress = Progress("", -1, {})
         self.totals = {"records": 0, "rejected": 0}
+        self.generation = 0
         self.written_us = 0
 
     def connect(self) -> None:
@@ -111,19 +112,15 @@ class Archive:
         stored = patiently(self.stored, "Cassandra")
         self.check(stored)
         if stored is None:
-            self.restart(Progress(self.checkpoint.create(), -1, self.first()))
+            self.restart(Progress(self.checkpoint.create(), -1, kept(self.settings).first))
         else:
             self.progress = stored
-
-    def first(self) -> Offsets:
-        """The first offsets that Kafka has."""
-        return patiently(lambda: offsets_of(self.settings.events_topic, self.settings), "Kafka")
 
     def check(self, stored: Progress | None) -> None:
         """Raises CheckpointRefused unless checkpoint, store and Kafka belong together."""
         self.checkpoint.check(QUERY, stored)
         if stored is not None:
-            check_kept(QUERY, stored.offsets, self.first())
+            kept(self.settings).check(QUERY, stored.offsets)
 
     def renew(self) -> None:
         """Puts a new checkpoint in the place of one that is lost, damaged or foreign.
@@ -137,9 +134,11 @@ class Archive:
             self.check(stored)
         except CheckpointRefused as refused:
             log.warning("%s: starting a new checkpoint", refused)
-            reached = stored.offsets if stored else {}
-            start = {partition: max(first, reached.get(partition, 0)) for partition, first in self.first().items()}
-            self.restart(Progress(self.checkpoint.create(), -1, start))
+            has, reached = kept(self.settings), stored.offsets if stored else {}
+            if gone := has.gone(reached):
+                log.warning("%s: going on without %s", QUERY, told(gone))
+            self.generation += has.begins_anew(reached)
+            self.restart(Progress(self.checkpoint.create(), -1, has.start(reached)))
 
     def start(self, spark: SparkSession, once: bool = False) -> StreamingQuery:
         """Starts the query, after `open`; `once`: it ends when it has all there is."""
@@ -170,7 +169,8 @@ class Archive:
 
     def _run(self, frame: DataFrame) -> int:
         """Has the workers write the micro-batch; returns the number of rejects. Raises Outage."""
-        outcomes = frame.mapInArrow(partial(archive_slices, self.settings.domain), OUTCOME).toArrow().to_pylist()
+        work = partial(archive_slices, self.settings.domain, self.generation)
+        outcomes = frame.mapInArrow(work, OUTCOME).toArrow().to_pylist()
         for outcome in outcomes:
             if outcome["outage"]:
                 raise Outage(outcome["outage"])
@@ -180,13 +180,13 @@ class Archive:
         """Where Cassandra is; None before the first start. Raises Outage."""
         with cassandra.outages():
             row = self.session.execute(
-                "SELECT checkpoint_id, batch_id, offsets, records, rejected, WRITETIME(batch_id) AS written_us "
-                "FROM checkpoints WHERE query = %s",
+                "SELECT checkpoint_id, batch_id, offsets, records, rejected, generation, "
+                "WRITETIME(batch_id) AS written_us FROM checkpoints WHERE query = %s",
                 (QUERY,),
             ).one()
         if row is None:
             return None
-        self.written_us = row.written_us
+        self.generation, self.written_us = row.generation or 0, row.written_us
         self.totals = {"records": row.records, "rejected": row.rejected}
         return Progress(row.checkpoint_id, row.batch_id, from_json(row.offsets))
 
@@ -196,8 +196,8 @@ class Archive:
         self.written_us = max(int(committed_at.timestamp() * 1e6), self.written_us + 1)
         with cassandra.outages():
             self.session.execute(
-                "INSERT INTO checkpoints (query, checkpoint_id, batch_id, offsets, records, rejected, committed_at) "
-                "VALUES (%s, %s, %s, %s, %s, %s, %s) USING TIMESTAMP %s",
+                "INSERT INTO checkpoints (query, checkpoint_id, batch_id, offsets, records, rejected, generation, "
+                "committed_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s) USING TIMESTAMP %s",
                 (
                     QUERY,
                     self.progress.checkpoint_id,
@@ -205,6 +205,7 @@ class Archive:
                     to_json(self.progress.offsets),
                     self.totals["records"],
                     self.totals["rejected"],
+                    self.generation,
                     committed_at,
                     self.written_us,
                 ),

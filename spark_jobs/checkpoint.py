@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -176,15 +176,47 @@ class Checkpoint:
             )
 
 
-def check_kept(query: str, reached: Offsets, first: Offsets) -> None:
-    """Raises CheckpointRefused where Kafka, whose first offsets are `first`, no longer has what comes next."""
-    gone = [
-        f"partition {partition}, offsets {reached.get(partition, 0)} to {offset - 1}"
-        for partition, offset in sorted(first.items())
-        if offset > reached.get(partition, 0)
-    ]
-    if gone:
-        raise CheckpointRefused(
-            f"{query}: Kafka has deleted records before they were read ({'; '.join(gone)}): run 'make rebuild', which "
-            "goes on with what the archive and Kafka have, and raise KAFKA_RETENTION_HOURS"
-        )
+@dataclass(frozen=True)
+class Kept:
+    """What Kafka has of a topic: the first offset of each partition, and the next one at its end."""
+
+    first: Offsets
+    end: Offsets
+
+    def begins_anew(self, reached: Offsets) -> bool:
+        """Whether the topic ends before what was read of it."""
+        return any(self.end.get(partition, -1) < offset for partition, offset in reached.items())
+
+    def _read(self, reached: Offsets) -> Offsets:
+        """Up to where this topic was read."""
+        return {} if self.begins_anew(reached) else reached
+
+    def gone(self, reached: Offsets) -> dict[int, range]:
+        """By partition, what was not read of this topic and is no longer there."""
+        read = self._read(reached)
+        return {p: range(read.get(p, 0), first) for p, first in sorted(self.first.items()) if first > read.get(p, 0)}
+
+    def start(self, reached: Offsets) -> Offsets:
+        """Where a query goes on: at `reached`, or with the first records that there are."""
+        read = self._read(reached)
+        return {partition: max(first, read.get(partition, 0)) for partition, first in self.first.items()}
+
+    def check(self, query: str, reached: Offsets) -> None:
+        """Raises CheckpointRefused where there is no record that comes next."""
+        if self.begins_anew(reached):
+            raise CheckpointRefused(
+                f"{query}: the topic ends at {to_json(self.end)}, and was read up to {to_json(reached)}: it was made "
+                "anew, and what was not read of the one before is lost: run 'make rebuild', which keeps the archive "
+                "and goes on with the first records"
+            )
+        if gone := self.gone(reached):
+            raise CheckpointRefused(
+                f"{query}: Kafka has deleted {told(gone)} before they were read: run 'make rebuild', which goes on "
+                "with what the archive and Kafka have, and raise KAFKA_RETENTION_HOURS"
+            )
+
+
+def told(gone: Mapping[int, range]) -> str:
+    """The number of records, and where they were."""
+    places = "; ".join(f"partition {partition}, offsets {its[0]} to {its[-1]}" for partition, its in gone.items())
+    return f"{sum(map(len, gone.values()))} records ({places})"

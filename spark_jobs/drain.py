@@ -20,8 +20,9 @@ from stores.outage import patiently
 log = logging.getLogger(__name__)
 
 
-def complete_archive(settings: Settings, spark: SparkSession) -> Offsets:
-    """Archives everything that is in Kafka now; returns the offsets up to which Cassandra holds all, and no more.
+def complete_archive(settings: Settings, spark: SparkSession) -> Archive:
+    """Archives everything that is in Kafka now; returns the query, which says up to where Cassandra holds all, and no
+    more, and how many records that were.
 
     Raises CheckpointRefused, and as `run_through`.
     """
@@ -29,7 +30,7 @@ def complete_archive(settings: Settings, spark: SparkSession) -> Offsets:
     query = Archive(settings)
     query.open()
     run_through(query, spark)
-    return query.progress.offsets
+    return query
 
 
 def complete_aggregates(settings: Settings, spark: SparkSession) -> Offsets:

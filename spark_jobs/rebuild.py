@@ -6,7 +6,8 @@ tables are computed anew beside the old ones, with the ids seen and a checkpoint
 last all are renamed in one statement. A crash before that leaves the old tables, and `rebuild` can simply run again.
 
 Of events under one id, or with one business key, those count that counted in the stream: what it passed over is noted
-in Cassandra. Where MySQL is lost, it may not have come to decide on the last ones. Then the earliest counts.
+in Cassandra. Where MySQL is lost, or Kafka no longer has what is archived and was not counted yet, it has not come to
+decide on the last ones. Then the earliest counts.
 """
 
 from __future__ import annotations
@@ -23,11 +24,12 @@ from pyspark.errors import StreamingQueryException
 from pyspark.sql import SparkSession
 
 import contracts
+from audit import progress
 from producer.ledger import Ledger
 from settings import Settings
 from spark_jobs import aggregate, domains, replay, session
 from spark_jobs.archive import Archive as ArchiveQuery
-from spark_jobs.checkpoint import CheckpointRefused, Offsets, to_json
+from spark_jobs.checkpoint import CheckpointRefused, to_json
 from spark_jobs.dedup import Dedup
 from spark_jobs.drain import complete_aggregates, complete_archive
 from spark_jobs.job import Refused, only_one
@@ -38,7 +40,7 @@ from spark_jobs.seen import EVENT
 from spark_jobs.sinks.cassandra import Archive, pass_over, passed_over, read_partition
 from spark_jobs.sinks.dead_letter import Address, addresses
 from spark_jobs.sinks.mysql import QUERY, SEEN_IDS, SEEN_KEYS, hold, merge_rows, now
-from spark_jobs.source import JUDGED, worker_judge
+from spark_jobs.source import JUDGED, kept, worker_judge
 from stores import cassandra, mysql
 
 log = logging.getLogger(__name__)
@@ -59,10 +61,18 @@ def run(settings: Settings) -> None:
         replay.settle(settings)
         undecided_from = decide(settings, spark)
         ArchiveQuery(settings).renew()
-        upto = complete_archive(settings, spark)
+        release(settings)
+        archived = complete_archive(settings, spark)
         with mysql.connected(settings, "root", settings.domain) as connection:
-            swap(settings, connection, recompute(settings, spark, connection, upto, undecided_from))
+            swap(settings, connection, recompute(settings, spark, connection, archived, undecided_from))
     log.info("rebuilt: the stream goes on from here")
+
+
+def release(settings: Settings) -> None:
+    """Lets our producer go on where the topic began anew: it refuses one that its ledger does not know."""
+    path = settings.ledger_path
+    if path.exists() and kept(settings).begins_anew(Ledger.read(path).offsets):
+        Ledger.forget_offsets(path)
 
 
 def decide(settings: Settings, spark: SparkSession) -> datetime:
@@ -72,8 +82,10 @@ def decide(settings: Settings, spark: SparkSession) -> datetime:
     with mysql.connected(settings, "reader", settings.domain) as connection:
         if not mysql.query(connection, "SELECT 1 FROM checkpoints WHERE query = %s", (QUERY,)):
             return SINCE_EVER
+    with cassandra.connected(settings, "reader", settings.domain) as reader:
+        archived = progress.archived(reader).offsets
     try:
-        aggregate.Aggregate(settings).renew()
+        aggregate.Aggregate(settings).renew(archived)
         complete_aggregates(settings, spark)
     except (CheckpointRefused, Refused, StreamingQueryException) as error:
         log.warning("the aggregates can't go on, and don't decide any more what counts: %s", error)
@@ -88,10 +100,10 @@ def check(settings: Settings) -> None:
     """
     with only_one(settings), Ledger.held(settings.ledger_path), session.running(settings) as spark:
         replay.settle(settings)
-        upto = complete_archive(settings, spark)
+        archived = complete_archive(settings, spark)
         complete_aggregates(settings, spark)
         with mysql.connected(settings, "root", settings.domain) as connection:
-            names = recompute(settings, spark, connection, upto)
+            names = recompute(settings, spark, connection, archived)
             try:
                 found = differences(settings, connection)
             finally:
@@ -165,7 +177,11 @@ def by_hour(all_partitions: Sequence[Partition]) -> Iterator[tuple[datetime, lis
 
 
 def recompute(
-    settings: Settings, spark: SparkSession, connection: Any, upto: Offsets, undecided_from: datetime | None = None
+    settings: Settings,
+    spark: SparkSession,
+    connection: Any,
+    archived: ArchiveQuery,
+    undecided_from: datetime | None = None,
 ) -> list[str]:
     """Computes the tables anew, beside the old ones; returns the old ones' names, all but the pipeline's history.
 
@@ -196,14 +212,14 @@ def recompute(
                     merge_rows(cursor, *aggregate.rows_of(table, events), into=table.name + BESIDE)
             hold(cursor, -1, held, BESIDE)
         log.info("recomputed %s: %d events", hour.strftime("%Y-%m-%d %H:00"), events.height)
-    rejected = [address for address in addresses(settings) if address.offset < upto.get(address.partition, 0)]
+    rejected = addresses(settings)
     replayed = replay.closed(settings)
     with mysql.transaction(connection) as cursor:
         merge_rows(
             cursor, *aggregate.rows_of(rejects_by_minute, reject_frame(rejected)), into=f"rejects_by_minute{BESIDE}"
         )
         still_rejected = [address for address in rejected if address.place not in replayed]
-        note(cursor, upto, aggregated, len(still_rejected))
+        note(cursor, archived, aggregated, len(still_rejected))
     return names
 
 
@@ -249,12 +265,12 @@ def reject_frame(rejected: Sequence[Address]) -> pl.DataFrame:
     )
 
 
-def note(cursor: Any, upto: Offsets, aggregated: int, rejected: int) -> None:
+def note(cursor: Any, archived: ArchiveQuery, aggregated: int, rejected: int) -> None:
     """Writes where the stream goes on; the records that are neither aggregated nor rejected were duplicates.
 
     The checkpoint's id follows in `swap`.
     """
-    records = sum(upto.values())
+    records, upto = archived.totals["records"], archived.progress.offsets
     cursor.execute(
         f"INSERT INTO checkpoints{BESIDE} (query, checkpoint_id, batch_id, offsets, records, aggregated, rejected, "  # noqa: S608
         "duplicates, committed_at) VALUES (%s, %s, -1, %s, %s, %s, %s, %s, %s)",

@@ -59,7 +59,8 @@ def run(settings: Settings) -> None:
     be run again then."""
     with only_one(settings), Ledger.held(settings.ledger_path):
         with session.running(settings) as spark:
-            archived, aggregated = complete_archive(settings, spark), complete_aggregates(settings, spark)
+            archived = complete_archive(settings, spark).progress.offsets
+            aggregated = complete_aggregates(settings, spark)
         if archived != aggregated:
             raise ReplayRefused("records came in meanwhile: stop what sends them, and run 'make replay' again")
         settle(settings)
@@ -106,7 +107,8 @@ def judge_of(settings: Settings) -> Judge:
 
 
 def good_ones(judge: Judge, some: Sequence[Letter]) -> pl.DataFrame:
-    """The events of the letters that are good now: Judge.judge's columns, minute, value, partition, offset."""
+    """The events of the letters that are good now: Judge.judge's columns, minute, value, and the place: partition,
+    offset."""
     places = [address for address, _ in some]
     values = [value for _, value in some]
     judged = judge.judge(
@@ -116,8 +118,8 @@ def good_ones(judge: Judge, some: Sequence[Letter]) -> pl.DataFrame:
     )
     judged = judged.with_columns(
         pl.Series("value", values, dtype=pl.Binary),
-        pl.Series("partition", [address.partition for address in places], dtype=pl.Int64),
-        pl.Series("offset", [address.offset for address in places], dtype=pl.Int64),
+        pl.Series("partition", [address.place[0] for address in places], dtype=pl.Int64),
+        pl.Series("offset", [address.place[1] for address in places], dtype=pl.Int64),
     )
     judged = judged.with_columns(digests(values, judged["reject"]))
     return aggregate.with_minute(judged.filter(pl.col("reject").is_null()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import json
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import polars as pl
@@ -16,10 +16,11 @@ from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
 from settings import Settings
 from spark_jobs import domains, seen
-from spark_jobs.checkpoint import Offsets
+from spark_jobs.checkpoint import Kept, Offsets
 from spark_jobs.judge import MAX_RECORD_BYTES, ContractViolation, Judge
 from spark_jobs.pipeline_tables import with_samples
 from stores.kafka import outages
+from stores.outage import Outage, patiently
 
 
 def records(spark: SparkSession, settings: Settings, start: Offsets) -> DataFrame:
@@ -102,10 +103,20 @@ def offsets_of(topic: str, settings: Settings, end: bool = False) -> Offsets:
         consumer = KafkaConsumer(bootstrap_servers=settings.kafka)
         try:
             partitions = [TopicPartition(topic, p) for p in sorted(consumer.partitions_for_topic(topic) or ())]
+            if not partitions:
+                raise Outage(f"Kafka has no topic {topic}: 'make up' makes it")
             found = consumer.end_offsets(partitions) if end else consumer.beginning_offsets(partitions)
             return {p.partition: offset for p, offset in found.items()}
         finally:
             consumer.close()
+
+
+def kept(settings: Settings) -> Kept:
+    """What Kafka has of the domain's events; waits through outages."""
+    first, end = (
+        patiently(partial(offsets_of, settings.events_topic, settings, end=end), "Kafka") for end in (False, True)
+    )
+    return Kept(first, end)
 
 
 def trigger(interval_ms: int, once: bool) -> dict[str, Any]:

@@ -19,12 +19,14 @@ from settings import Settings
 from stores.kafka import MAX_DEAD_LETTER_BYTES, outages, read_all
 
 FLUSH_TIMEOUT_S = 30.0
+MOST_PARTITIONS = 100_000
 
 
 @dataclass(frozen=True)
 class Reject:
     """A rejected record: key and value as they were, or as much of them as is kept of long ones; the value's length in
-    bytes, why, and where it was (`appended_at`: the broker's time, UTC)."""
+    bytes, why, and where it was (`generation`: how many times the topic had begun anew; `appended_at`: the broker's
+    time, UTC)."""
 
     key: bytes | None
     value: bytes | None
@@ -32,13 +34,14 @@ class Reject:
     reason: str
     detail: str
     topic: str
+    generation: int
     partition: int
     offset: int
     appended_at: datetime
 
     @property
     def headers(self) -> list[tuple[str, bytes]]:
-        names = ("reason", "detail", "length", "topic", "partition", "offset")
+        names = ("reason", "detail", "length", "topic", "generation", "partition", "offset")
         return [
             *((name, str(getattr(self, name)).encode("utf-8", "replace")) for name in names),
             ("appended_at", self.appended_at.isoformat().encode()),
@@ -72,17 +75,20 @@ def write(topic: str, rejects: Iterable[Reject]) -> None:
 
 @dataclass(frozen=True)
 class Address:
-    """Where a rejected record was, why it was rejected, when the broker took it (UTC), and its length in bytes."""
+    """Where a rejected record was, why it was rejected, when the broker took it (UTC), its length in bytes, and how
+    many times the topic had begun anew."""
 
     partition: int
     offset: int
     reason: str
     appended_at: datetime
     length: int
+    generation: int = 0
 
     @property
     def place(self) -> tuple[int, int]:
-        return self.partition, self.offset
+        """Partition and offset, as tables have them: those of a topic that began anew are told from the ones before."""
+        return self.generation * MOST_PARTITIONS + self.partition, self.offset
 
 
 def letters(settings: Settings) -> Iterator[tuple[Address, bytes]]:
@@ -92,10 +98,12 @@ def letters(settings: Settings) -> Iterator[tuple[Address, bytes]]:
         headers = {name: value.decode() for name, value in record.headers}
         appended_at = datetime.fromisoformat(headers["appended_at"])
         length = int(headers.get("length", len(record.value)))  # earlier letters have whole records, and don't say
-        address = Address(int(headers["partition"]), int(headers["offset"]), headers["reason"], appended_at, length)
-        if address.place not in found:
-            found.add(address.place)
-            yield address, record.value
+        generation = int(headers.get("generation", 0))  # earlier letters are of the first
+        partition, offset = int(headers["partition"]), int(headers["offset"])
+        # A topic that lost its end alone is read once more, as if it had begun anew: then the time is the same, too.
+        if (partition, offset, appended_at) not in found:
+            found.add((partition, offset, appended_at))
+            yield Address(partition, offset, headers["reason"], appended_at, length, generation), record.value
 
 
 def addresses(settings: Settings) -> list[Address]:

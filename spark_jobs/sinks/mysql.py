@@ -130,8 +130,8 @@ class MySQLSink:
                 (QUERY, checkpoint_id, to_json(offsets), now()),
             )
 
-    def restart(self, checkpoint_id: str, last_batch: int) -> None:
-        """Notes a new checkpoint that goes on after `last_batch`, and counts its micro-batches from 0 again.
+    def restart(self, checkpoint_id: str, last_batch: int, offsets: Offsets) -> None:
+        """Notes a new checkpoint that goes on at `offsets` after `last_batch`, and counts micro-batches from 0 again.
 
         Raises Outage.
         """
@@ -141,7 +141,8 @@ class MySQLSink:
                 statement = f"UPDATE {table} SET batch_id = batch_id - %s ORDER BY batch_id"  # noqa: S608 - a name
                 cursor.execute(statement, (last_batch + 1,))
             cursor.execute(
-                "UPDATE checkpoints SET checkpoint_id = %s, batch_id = -1 WHERE query = %s", (checkpoint_id, QUERY)
+                "UPDATE checkpoints SET checkpoint_id = %s, batch_id = -1, offsets = %s WHERE query = %s",
+                (checkpoint_id, to_json(offsets), QUERY),
             )
 
     def note_expectations(self, expectations: Sequence[Expectation]) -> None:

@@ -12,8 +12,8 @@ import pytest
 from spark_jobs.checkpoint import (
     Checkpoint,
     CheckpointRefused,
+    Kept,
     Progress,
-    check_kept,
     from_json,
     records_between,
     to_json,
@@ -218,10 +218,24 @@ def test_without_a_log_of_commits_the_store_must_have_all_but_the_last_planned(c
 
 
 def test_records_that_kafka_has_deleted_unread_are_refused() -> None:
-    check_kept("archive", {0: 5, 1: 7}, {0: 0, 1: 7, 2: 0})
-    gone = r"partition 1, offsets 7 to 8; partition 2, offsets 0 to 2.*make rebuild.*KAFKA_RETENTION_HOURS"
+    reached = {0: 5, 1: 7}
+    Kept({0: 0, 1: 7, 2: 0}, {0: 5, 1: 9, 2: 0}).check("archive", reached)
+    kept = Kept({0: 5, 1: 9, 2: 3}, {0: 5, 1: 9, 2: 4})
+    gone = (
+        r"5 records \(partition 1, offsets 7 to 8; partition 2, offsets 0 to 2\).*make rebuild.*KAFKA_RETENTION_HOURS"
+    )
     with pytest.raises(CheckpointRefused, match=gone):
-        check_kept("archive", {0: 5, 1: 7}, {0: 5, 1: 9, 2: 3})
+        kept.check("archive", reached)
+    assert kept.start(reached) == {0: 5, 1: 9, 2: 3}
+
+
+@pytest.mark.parametrize("end", [{0: 5, 1: 6}, {0: 5}, {0: 4, 1: 99}])
+def test_a_topic_that_begins_anew_is_refused_and_read_from_its_beginning(end: dict[int, int]) -> None:
+    kept = Kept({partition: partition for partition in end}, end)
+    with pytest.raises(CheckpointRefused, match=r"made anew.*make rebuild"):
+        kept.check("archive", {0: 5, 1: 7})
+    assert kept.start({0: 5, 1: 7}) == kept.first
+    assert kept.gone({0: 5, 1: 7}) == ({1: range(1)} if 1 in end else {})
 
 
 def test_records_between_offsets() -> None:
