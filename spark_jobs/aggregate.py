@@ -22,7 +22,7 @@ import contracts
 from contracts import Expectation
 from settings import Settings
 from spark_jobs import domains
-from spark_jobs.checkpoint import Checkpoint, CheckpointRefused, Offsets, Progress, records_between
+from spark_jobs.checkpoint import Checkpoint, CheckpointRefused, Offsets, records_between
 from spark_jobs.dedup import PASSED_OVER, Dedup
 from spark_jobs.lenient import fault, not_critical
 from spark_jobs.merge import Table, combine
@@ -124,24 +124,19 @@ class Aggregate:
     def open(self) -> None:
         """Finds out where the store is, or begins it. Raises CheckpointRefused."""
         stored = patiently(self.sink.progress, "MySQL")
-        self.check(stored)
-        here = kept(self.settings)
+        self.checkpoint.check(QUERY, stored)
+        has = kept(self.settings)
         if stored is None:
-            self.first = here.first
+            self.first = has.first
             self.checkpoint_id = self.checkpoint.create()
             patiently(lambda: self.sink.begin(self.checkpoint_id, self.first), "MySQL")
         else:
+            has.check(QUERY, stored.offsets)
             self.first, self.checkpoint_id, self.merged_batch = stored.offsets, stored.checkpoint_id, stored.batch_id
             self.dedup = patiently(lambda: self.sink.remembered(self.contract.business_key), "MySQL")
         self.dedup.decided = patiently(lambda: archive_sink.passed_over(self._partitions_held()), "Cassandra")
-        self.caught_up_at = None if records_between(self.first, here.end) else now()
+        self.caught_up_at = None if records_between(self.first, has.end) else now()
         patiently(lambda: self.sink.note_expectations(expectations(self.settings.domain)), "MySQL")
-
-    def check(self, stored: Progress | None) -> None:
-        """Raises CheckpointRefused unless checkpoint, store and Kafka belong together."""
-        self.checkpoint.check(QUERY, stored)
-        if stored is not None:
-            kept(self.settings).check(QUERY, stored.offsets)
 
     def renew(self, archived: Offsets) -> None:
         """Puts a new checkpoint in the place of one that is lost, damaged or foreign, if MySQL knows of one.
@@ -151,12 +146,14 @@ class Aggregate:
         everything before `archived`.
         """
         stored = patiently(self.sink.progress, "MySQL")
+        if stored is None:
+            return
+        has = kept(self.settings)
         try:
-            self.check(stored)
+            self.checkpoint.check(QUERY, stored)
+            has.check(QUERY, stored.offsets)
         except CheckpointRefused as refused:
-            if stored is None:
-                return
-            start = kept(self.settings).start(stored.offsets)
+            start = has.start(stored.offsets)
             if any(start.get(p) != stored.offsets.get(p, 0) < end for p, end in archived.items()):
                 raise
             log.warning("%s: starting a new checkpoint", refused)

@@ -110,17 +110,13 @@ class Archive:
         """Finds out where the store is, or begins it. Raises CheckpointRefused."""
         self.connect()
         stored = patiently(self.stored, "Cassandra")
-        self.check(stored)
-        if stored is None:
-            self.restart(Progress(self.checkpoint.create(), -1, kept(self.settings).first))
-        else:
-            self.progress = stored
-
-    def check(self, stored: Progress | None) -> None:
-        """Raises CheckpointRefused unless checkpoint, store and Kafka belong together."""
         self.checkpoint.check(QUERY, stored)
-        if stored is not None:
-            kept(self.settings).check(QUERY, stored.offsets)
+        has = kept(self.settings)
+        if stored is None:
+            self.restart(Progress(self.checkpoint.create(), -1, has.first))
+        else:
+            has.check(QUERY, stored.offsets)
+            self.progress = stored
 
     def renew(self) -> None:
         """Puts a new checkpoint in the place of one that is lost, damaged or foreign.
@@ -129,12 +125,14 @@ class Archive:
         the first record that it has.
         """
         self.connect()
-        stored = patiently(self.stored, "Cassandra")
+        stored, has = patiently(self.stored, "Cassandra"), kept(self.settings)
         try:
-            self.check(stored)
+            self.checkpoint.check(QUERY, stored)
+            if stored is not None:
+                has.check(QUERY, stored.offsets)
         except CheckpointRefused as refused:
             log.warning("%s: starting a new checkpoint", refused)
-            has, reached = kept(self.settings), stored.offsets if stored else {}
+            reached = stored.offsets if stored else {}
             if gone := has.gone(reached):
                 log.warning("%s: going on without %s", QUERY, told(gone))
             self.generation += has.begins_anew(reached)

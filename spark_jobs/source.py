@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import gc
 import json
-from collections.abc import Iterable, Iterator
-from functools import cache, partial
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import polars as pl
@@ -97,26 +98,40 @@ def judge_slices(domain: str, slices: Iterable[pa.RecordBatch]) -> Iterator[pa.R
 JUDGED = "judged binary"
 
 
-def offsets_of(topic: str, settings: Settings, end: bool = False) -> Offsets:
-    """The first offset of each partition of a topic, or the next one at its end. Raises Outage."""
+@contextmanager
+def _partitions(topic: str, settings: Settings) -> Iterator[tuple[KafkaConsumer, list[TopicPartition]]]:
+    """A topic's partitions, with one who can ask for their offsets. Raises Outage."""
     with outages():
         consumer = KafkaConsumer(bootstrap_servers=settings.kafka)
         try:
             partitions = [TopicPartition(topic, p) for p in sorted(consumer.partitions_for_topic(topic) or ())]
             if not partitions:
                 raise Outage(f"Kafka has no topic {topic}: 'make up' makes it")
-            found = consumer.end_offsets(partitions) if end else consumer.beginning_offsets(partitions)
-            return {p.partition: offset for p, offset in found.items()}
+            yield consumer, partitions
         finally:
             consumer.close()
 
 
+def _by_number(found: Mapping[TopicPartition, int]) -> Offsets:
+    return {partition.partition: offset for partition, offset in found.items()}
+
+
+def offsets_of(topic: str, settings: Settings, end: bool = False) -> Offsets:
+    """The first offset of each partition of a topic, or the next one at its end. Raises Outage."""
+    with _partitions(topic, settings) as (consumer, partitions):
+        return _by_number(consumer.end_offsets(partitions) if end else consumer.beginning_offsets(partitions))
+
+
 def kept(settings: Settings) -> Kept:
     """What Kafka has of the domain's events; waits through outages."""
-    first, end = (
-        patiently(partial(offsets_of, settings.events_topic, settings, end=end), "Kafka") for end in (False, True)
-    )
-    return Kept(first, end)
+
+    def look() -> Kept:
+        with _partitions(settings.events_topic, settings) as (consumer, partitions):
+            return Kept(
+                _by_number(consumer.beginning_offsets(partitions)), _by_number(consumer.end_offsets(partitions))
+            )
+
+    return patiently(look, "Kafka")
 
 
 def trigger(interval_ms: int, once: bool) -> dict[str, Any]:
