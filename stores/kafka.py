@@ -78,9 +78,10 @@ def set_up(settings: Settings, report: Callable[[str], None] = log.info) -> None
             if missing:
                 client.create_topics(missing, wait_for_metadata=True)
                 report(f"Kafka: made {', '.join(missing)}")
-            for name in wanted.keys() - missing.keys():
-                _add_partitions(client, name, wanted[name]["num_partitions"], report)
-                _configure(client, name, wanted[name]["configs"], report)
+            for name, what in wanted.items():
+                if name in there:
+                    _add_partitions(client, name, what["num_partitions"], report)
+                    _configure(client, name, what["configs"], report)
         finally:
             client.close()
 

@@ -14,8 +14,7 @@ from typing import Any
 FIRST, END = datetime(1970, 1, 1, tzinfo=UTC), datetime(2038, 1, 1, tzinfo=UTC)
 """What CONVERT_TZ converts begins with the one; summer times are known up to the other."""
 STEP = timedelta(days=7)
-"""No zone has two changes in so short a time since 1970, but for some that lasted hours and left no trace."""
-TABLES = ("time_zone", "time_zone_name", "time_zone_transition", "time_zone_transition_type")
+"""Short enough: looked at day by day, no zone has another change; in steps of two weeks one is missed."""
 
 Kind = tuple[int, bool, str]
 """Offset from UTC in seconds, whether it is summer time, abbreviation."""
@@ -42,24 +41,34 @@ def changes(zone: tzinfo) -> Iterator[tuple[int, Kind]]:
         yield int(after.timestamp()), now
 
 
+def rows() -> dict[str, list[tuple]]:
+    """MySQL's table -> its rows. Names of which the time is the same are of one zone."""
+    numbers: dict[tuple[tuple[int, Kind], ...], int] = {}
+    names = [
+        (name, numbers.setdefault(tuple(changes(zoneinfo.ZoneInfo(name))), len(numbers) + 1))
+        for name in sorted(zoneinfo.available_timezones())
+    ]
+    kinds, transitions = [], []
+    for of_zone, zone in numbers.items():
+        which: dict[Kind, int] = {}
+        transitions += [(zone, second, which.setdefault(then, len(which))) for second, then in of_zone]
+        kinds += [(zone, number, *of_number) for of_number, number in which.items()]
+    return {
+        "time_zone": [(zone, "N") for zone in numbers.values()],  # without leap seconds
+        "time_zone_transition_type": kinds,
+        "time_zone_transition": transitions,
+        "time_zone_name": names,
+    }
+
+
 def fill(cursor: Any) -> int:
-    """Fills MySQL's tables where they are empty; returns how many names it knows now, 0 where it knew some before."""
+    """Fills MySQL's tables where it knows no name; returns how many it knows now, 0 where it knew some before."""
     cursor.execute("SELECT EXISTS (SELECT * FROM mysql.time_zone_name)")
     if cursor.fetchone()[0]:
         return 0
-    names = sorted(zoneinfo.available_timezones())
-    found: dict[tuple, int] = {}
-    """Many names are of one zone."""
-    names_of = [(name, found.setdefault(tuple(changes(zoneinfo.ZoneInfo(name))), len(found) + 1)) for name in names]
-    kinds, transitions = [], []
-    for all_changes, number in found.items():
-        numbers: dict[Kind, int] = {}
-        transitions += [(number, second, numbers.setdefault(kind, len(numbers))) for second, kind in all_changes]
-        kinds += [(number, which, *kind) for kind, which in numbers.items()]
-    for table in TABLES:  # what an interrupted run may have left
-        cursor.execute(f"DELETE FROM mysql.{table}")  # noqa: S608 - a name of ours
-    cursor.executemany("INSERT INTO mysql.time_zone VALUES (%s, 'N')", [(number,) for number in found.values()])
-    cursor.executemany("INSERT INTO mysql.time_zone_transition_type VALUES (%s, %s, %s, %s, %s)", kinds)
-    cursor.executemany("INSERT INTO mysql.time_zone_transition VALUES (%s, %s, %s)", transitions)
-    cursor.executemany("INSERT INTO mysql.time_zone_name VALUES (%s, %s)", names_of)
-    return len(names)
+    tables = rows()
+    for table, its_rows in tables.items():
+        cursor.execute(f"DELETE FROM mysql.{table}")  # noqa: S608 - names, here and below; emptied names may have left it
+        values = ", ".join(["%s"] * len(its_rows[0]))
+        cursor.executemany(f"INSERT INTO mysql.{table} VALUES ({values})", its_rows)  # noqa: S608
+    return len(tables["time_zone_name"])
