@@ -20,12 +20,10 @@ from local.services import REFUSED
 from local.stack import Stack
 from local.throwaway import throwaway_stack
 from producer.faults import Record
-from producer.ledger import Ledger
-from producer.publish import Publisher
 from settings import ROOT, load
 from spark_jobs.replay import DUPLICATE, EVENT, ReplayRefused, check, outcomes
 from stores import cassandra, mysql
-from tests.integration.pipeline import assert_exact, environment
+from tests.integration.pipeline import assert_exact, environment, publish
 from tests.unit.events import encoded, good_event
 
 pytestmark = [pytest.mark.integration, pytest.mark.long]
@@ -139,9 +137,8 @@ def test_good_dead_letters_count_once(alone: Stack, mended: Path) -> None:
         b"{",
         numbered(at, 99, LATER + 1),
     ]
-    with Ledger(alone.settings.ledger_path) as ledger, Publisher(alone.settings, ledger) as publisher:
-        publisher.publish([Record(at_ms, None, known, "event", "view_item", at_ms, 0, 0)])
-        publisher.publish([Record(at_ms, None, value, "to come", "view_item", at_ms, 0, 0) for value in dead])
+    publish(alone.settings, Record(at_ms, None, known, "event", "view_item", at_ms, 0, 0))
+    publish(alone.settings, *(Record(at_ms, None, value, "to come", "view_item", at_ms, 0, 0) for value in dead))
     assert assert_exact(alone).rejected == len(dead)
     alone.stop("spark")
 
@@ -187,8 +184,7 @@ def test_a_record_that_violates_a_rule_of_fail_stops_the_job_and_is_named(alone:
     at = datetime.now(UTC)
     at_ms = int(at.timestamp() * 1000)
     andorra = numbered(at, 200, NOW, country="AD")
-    with Ledger(alone.settings.ledger_path) as ledger, Publisher(alone.settings, ledger) as publisher:
-        publisher.publish([Record(at_ms, None, andorra, "event", "view_item", at_ms, 0, 0)])
+    publish(alone.settings, Record(at_ms, None, andorra, "event", "view_item", at_ms, 0, 0))
     stopped = run(alone, strict, "-m", "spark_jobs")
     assert stopped.returncode == REFUSED, stopped.stdout[-3000:]
     for query in ("Archive", "Aggregate"):

@@ -12,15 +12,13 @@ import pytest
 from audit import figures
 from local.stack import Stack
 from producer.faults import Record
-from producer.ledger import Ledger
-from producer.publish import Publisher
 from settings import Settings
 from spark_jobs import aggregate, archive
 from spark_jobs.lag import Lag, LagMeter
 from spark_jobs.sinks.query_progress import ProgressSink
 from spark_jobs.source import offsets_of
 from stores import mysql
-from tests.integration.pipeline import assert_exact
+from tests.integration.pipeline import assert_exact, publish
 from tests.integration.test_bad_input import as_record
 from tests.unit.events import encoded, good_event
 from tests.unit.test_query_progress import ONE
@@ -42,9 +40,8 @@ def test_the_lag_is_what_kafka_has_beyond_the_offsets(stack: Stack) -> None:
     try:
         ends = offsets_of(settings.events_topic, settings, end=True)
         assert meter.behind(ends) == Lag(0, 0)
-        with Ledger(settings.ledger_path) as ledger, Publisher(settings, ledger) as publisher:
-            before = datetime.now(UTC)
-            publisher.publish(events(before, 3))
+        before = datetime.now(UTC)
+        publish(settings, *events(before, 3))
         lag = meter.behind(ends)
         assert lag.records == 3
         assert 0 <= lag.ms <= (datetime.now(UTC) - before).total_seconds() * 1000
@@ -71,9 +68,11 @@ def test_a_write_whose_answer_got_lost_counts_once(stack: Stack) -> None:
 
 
 def test_both_queries_tell_of_every_record(pipeline: Stack) -> None:
-    publish(pipeline, 50)  # a Spark that was killed may not have told of its last micro-batch: this one has a next
+    publish_and_wait(
+        pipeline, 50
+    )  # a Spark that was killed may not have told of its last micro-batch: this one has a next
     events_before, told_before = counted(pipeline.settings), told(pipeline.settings)
-    publish(pipeline, 50)
+    publish_and_wait(pipeline, 50)
     events_since = [now - then for now, then in zip(counted(pipeline.settings), events_before, strict=True)]
     assert events_since == [50, 50, 50]
     now = told(pipeline.settings)
@@ -90,11 +89,11 @@ def test_what_had_to_wait_for_the_stream_is_told_apart(pipeline: Stack) -> None:
     settings = pipeline.settings
     pipeline.stop("spark")
     before = backlog(settings)
-    publish_only(settings, 30)
+    publish(settings, *events(datetime.now(UTC), 30))
     pipeline.start("spark")
     assert_exact(pipeline)
     assert backlog(settings) == before + 30
-    publish(pipeline, 20)
+    publish_and_wait(pipeline, 20)
     assert backlog(settings) == before + 30
     read = figures.read(settings)
     assert read.backlog >= 30
@@ -109,14 +108,9 @@ def backlog(settings: Settings) -> int:
     return int(events)
 
 
-def publish_only(settings: Settings, count: int) -> None:
-    with Ledger(settings.ledger_path) as ledger, Publisher(settings, ledger) as publisher:
-        publisher.publish(events(datetime.now(UTC), count))
-
-
-def publish(stack: Stack, count: int) -> None:
+def publish_and_wait(stack: Stack, count: int) -> None:
     """Returns when the stores have the events, and both queries have told of them."""
-    publish_only(stack.settings, count)
+    publish(stack.settings, *events(datetime.now(UTC), count))
     assert_exact(stack)
     wait_for("both queries tell of their last micro-batch", lambda: up_to_date(stack.settings), WRITTEN_WITHIN_S)
 
