@@ -68,9 +68,8 @@ def test_a_write_whose_answer_got_lost_counts_once(stack: Stack) -> None:
 
 
 def test_both_queries_tell_of_every_record(pipeline: Stack) -> None:
-    publish_and_wait(
-        pipeline, 50
-    )  # a Spark that was killed may not have told of its last micro-batch: this one has a next
+    # A Spark that was killed may not have told of its last micro-batch: this one has a next.
+    publish_and_wait(pipeline, 50)
     events_before, told_before = counted(pipeline.settings), told(pipeline.settings)
     publish_and_wait(pipeline, 50)
     events_since = [now - then for now, then in zip(counted(pipeline.settings), events_before, strict=True)]
