@@ -28,6 +28,7 @@ SECRETS = (
     "cassandra_admin",
     "cassandra_spark",
     "cassandra_reader",
+    "cassandra_auditor",
     "superset_admin",
     "superset_secret_key",
 )

@@ -34,6 +34,7 @@ def parse(contract: contracts.Contract) -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", required=True)
     verifying = commands.add_parser("verify", help="compare ledger, Cassandra, MySQL and dead letter")
     verifying.add_argument("--deadline-s", type=float, default=DEADLINE_S, help="how long to wait for the pipeline")
+    verifying.add_argument("--all", action="store_true", help="all that is kept, not only what was not proven before")
     commands.add_parser("status", help="the pipeline's figures")
     events = commands.add_parser("events", help="raw events as JSON lines")
     which = events.add_mutually_exclusive_group(required=True)
@@ -48,7 +49,7 @@ def parse(contract: contracts.Contract) -> argparse.Namespace:
 
 def run(options: argparse.Namespace, settings: Settings, contract: contracts.Contract) -> int:
     if options.command == "verify":
-        verdict = verify(settings, options.deadline_s)
+        verdict = verify(settings, options.deadline_s, options.all)
         for difference in verdict.differences:
             log.error("%s", difference)
         print(verdict)  # noqa: T201 - the command's output

@@ -9,7 +9,7 @@ from kafka import KafkaConsumer
 from mysql.connector.abstracts import MySQLConnectionAbstract
 
 from audit import progress
-from producer.ledger import Ledger
+from producer.ledger import NO_MINUTES, Ledger
 from settings import Settings
 from spark_jobs.checkpoint import Offsets
 from spark_jobs.lag import appended_ms, waiting
@@ -46,7 +46,7 @@ class Figures:
 
 def read(settings: Settings) -> Figures:
     """The figures of the running stack. Raises Outage."""
-    ledger = Ledger.read(settings.ledger_path) if settings.ledger_path.exists() else None
+    ledger = Ledger.read(settings.ledger_path, NO_MINUTES) if settings.ledger_path.exists() else None
     with (
         cassandra.connected(settings, "reader", settings.domain) as session,
         mysql.connected(settings, "reader", settings.domain) as connection,

@@ -3,6 +3,9 @@
 A dead letter that was judged good later is an event from then on: what it is worth is read from the letter itself.
 The producer is held for a moment, so that nothing moves: it waits, it loses nothing, and goes on afterwards. The
 comparison is per minute and event name, to the cent, and not only in sums, where two errors could cancel out.
+
+Of Cassandra and the dead letter an hour is compared once when it is sealed (see audit/hours.py), and remembered: what
+expires later was there. MySQL is compared each time, as far back as its retention goes.
 """
 
 from __future__ import annotations
@@ -10,28 +13,31 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import NamedTuple
-from uuid import UUID
 
-import msgspec
 from cassandra.cluster import Session
-from cassandra.concurrent import execute_concurrent_with_args
 from mysql.connector.abstracts import MySQLConnectionAbstract
 
+import contracts
 from audit import progress
+from audit.archived import Archived, archived
+from audit.expected import Letters, ledger_by_minute, opened, orders, per_minute, together
+from audit.hours import Hours, is_sealed, told_apart
 from audit.progress import Reached
-from producer.ledger import Ledger, LedgerView
+from producer.ledger import NO_MINUTES, Ledger, LedgerView
 from settings import Settings
 from spark_jobs.dedup import REPEAT
-from spark_jobs.replay import DUPLICATE, EVENT, Letter, Place, outcomes
+from spark_jobs.replay import DUPLICATE, EVENT, outcomes
 from spark_jobs.seen import CONFLICT
 from spark_jobs.sinks.dead_letter import letters
 from spark_jobs.source import offsets_of
-from stores import cassandra, mysql
+from stores import cassandra, mysql, proven_hours, time_to_live
 from stores.outage import patiently
+from stores.proven_hours import HOUR, ByMinute, ProvenHour, hour_of
 
 log = logging.getLogger(__name__)
 
@@ -39,46 +45,7 @@ DEADLINE_S = 120.0
 STORE_DEADLINE_S = 60.0
 LOOK_EVERY_S = 0.25
 REPORT_EVERY_S = 5.0
-QUERIES_IN_FLIGHT = 8  # a count reads a whole partition: many at once fill a small heap
 SHOWN = 10
-
-ByMinute = Mapping[tuple[datetime, str], tuple[int, int]]
-
-
-@dataclass(frozen=True)
-class Event:
-    """What is read of an event here: the minute in which it occurred (UTC), and what a purchase is worth."""
-
-    minute: datetime
-    name: str
-    cents: int
-
-
-FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
-"""The rest of an event is passed over, whatever it holds; of a name that stands there twice the last one counts, as the
-contract says."""
-
-
-def read(payload: bytes | str) -> Event:
-    """What an event is worth. Raises msgspec.DecodeError where it is none."""
-    fields = FIELDS.decode(payload)
-    name = msgspec.json.decode(fields.get("event_name", b""), type=str)
-    occurred_at = msgspec.json.decode(fields.get("occurred_at", b""), type=datetime)
-    value = msgspec.json.decode(fields.get("reporting_value", b"null"), type=int | float | None)
-    minute = occurred_at.astimezone(UTC).replace(second=0, microsecond=0)
-    return Event(minute, name, int(value or 0) if name == "purchase" else 0)
-
-
-class PassedOver(NamedTuple):
-    """An event that is archived and does not count: where, and why."""
-
-    minute: datetime
-    shard: int
-    session_id: UUID
-    occurred_at: datetime
-    event_id: UUID
-    digest: bytes
-    reason: str
 
 
 class NotCaughtUp(RuntimeError):  # noqa: N818 - it says what happened
@@ -109,33 +76,38 @@ class Verdict:
         )
 
 
-def verify(settings: Settings, deadline_s: float = DEADLINE_S) -> Verdict:
-    """Holds the producer, waits until the pipeline passed what the ledger holds, and compares.
+def verify(
+    settings: Settings, deadline_s: float = DEADLINE_S, everything: bool = False, now: datetime | None = None
+) -> Verdict:
+    """Holds the producer, waits until the pipeline passed what the ledger holds, and compares; `everything` that is
+    kept, not only what was not proven before. `now` is UTC.
 
     Raises NotCaughtUp after `deadline_s` seconds without, and Outage when a store is away.
     """
-    Ledger.read(settings.ledger_path)  # raises where there is none, before anything is held
+    Ledger.read(settings.ledger_path, NO_MINUTES)  # raises where there is none, before anything is held
+    now = now or datetime.now(UTC)  # whatever comes from here on is younger
     with (
         Ledger.held(settings.ledger_path),
-        cassandra.connected(settings, "reader", settings.domain) as session,
+        cassandra.connected(settings, "auditor", settings.domain) as session,
         mysql.connected(settings, "reader", settings.domain) as connection,
     ):
         until = time.monotonic() + deadline_s
-        ledger = settled(settings, until)
+        settled(settings, until)
         reached = wait(settings, session, connection, until)
-        return compare(settings, ledger, reached, session, connection)
+        which = which_hours(settings, session, now, everything)
+        ledger = Ledger.read(settings.ledger_path, min(which.since, mysql_since(settings, now)).timestamp())
+        return compare(settings, ledger, reached, which, now, session, connection)
 
 
-def settled(settings: Settings, until: float) -> LedgerView:
-    """The ledger, once the held producer has settled what it has in flight."""
-    while (ledger := Ledger.read(settings.ledger_path)).unsettled:
+def settled(settings: Settings, until: float) -> None:
+    """Returns once the held producer has settled what it has in flight."""
+    while Ledger.read(settings.ledger_path, NO_MINUTES).unsettled:
         if time.monotonic() > until:
             raise NotCaughtUp(
                 "the producer has records in flight and does not settle them: a stopped one does at its next start, "
                 "see 'make logs S=producer'"
             )
         time.sleep(LOOK_EVERY_S)
-    return ledger
 
 
 def wait(settings: Settings, session: Session, connection: MySQLConnectionAbstract, until: float) -> Reached:
@@ -155,71 +127,159 @@ def wait(settings: Settings, session: Session, connection: MySQLConnectionAbstra
         time.sleep(LOOK_EVERY_S)
 
 
+def which_hours(settings: Settings, session: Session, now: datetime, everything: bool = False) -> Hours:
+    """Those to look at, and those that were proven. Raises Outage."""
+    busy = {datetime.fromtimestamp(hour, UTC) for hour in Ledger.hours(settings.ledger_path)}
+    proven = proven_hours.read(session)
+    if not proven and (letter := next(letters(settings), None)):
+        busy.add(hour_of(letter[0].appended_at - HOUR))  # they are not quite in order
+    with cassandra.outages():
+        lives = time_to_live.read(session)
+    return told_apart(proven, busy, lives, now, everything)
+
+
+def mysql_since(settings: Settings, now: datetime) -> datetime:
+    """From when on MySQL's retention keeps minutes for certain."""
+    return now - timedelta(days=settings.mysql_retention_days) + HOUR
+
+
 def compare(
     settings: Settings,
     ledger: LedgerView,
     aggregate: Reached,
+    which: Hours,
+    now: datetime,
     session: Session,
     connection: MySQLConnectionAbstract,
 ) -> Verdict:
-    """Compares the ledger with both stores, while nothing moves."""
-    closed = outcomes(session)
-    rejected, mended = opened(letters(settings), closed)
-    expected = together(ledger_by_minute(ledger), mended)
-    since = datetime.now(UTC) - timedelta(days=settings.mysql_retention_days) + timedelta(hours=1)
-    stored = mysql_by_minute(connection)
-    passed = patiently(lambda: passed_over(session), "Cassandra", STORE_DEADLINE_S)
-    minutes = {minute for minute, _ in expected} | {row.minute for row in passed}
-    archived = patiently(lambda: archived_by_minute(session, minutes), "Cassandra", STORE_DEADLINE_S)
-    archived.subtract(patiently(lambda: without_event(session, passed), "Cassandra", STORE_DEADLINE_S))
+    """Compares the ledger with both stores, while nothing moves, and remembers sealed hours that are as they should be.
+
+    The ledger needs its minutes from the first hour to look at, or that MySQL keeps, on. Raises Outage.
+    """
+    dead = opened(letters(settings, which.since - HOUR), outcomes(session))
+    by_ledger = ledger_by_minute(ledger)
+    contract, looks = contracts.load(settings.domain), list[Look]()
+    for each in look(session, which.to_look_at, together(by_ledger, dead.mended), dead):
+        remember(session, each, contract, now)
+        looks.append(each)
+    sums = summed([*which.proven.values(), *(each.figures for each in looks)])
+    since = mysql_since(settings, now)
+    due, stored = (
+        {key: value for key, value in each.items() if key[0] >= since and hour_of(key[0]) not in which.expired}
+        for each in (together(by_ledger, sums.mended), mysql_by_minute(connection))
+    )
     verdict = Verdict(
         acknowledged=ledger.acknowledged,
-        archived=archived.total(),
+        archived=sums.events,
         aggregated=aggregate.aggregated or 0,
         duplicates_dropped=aggregate.duplicates or 0,
-        rejected=rejected,
-        revenue_cents_off=cents_off(expected, stored, since),
+        rejected=sums.letters - sum(sums.closed.values()),
+        revenue_cents_off=cents_off(due, stored),
     )
+    if which.expired:
+        log.warning(
+            "%d hours expired before they were ever compared: nothing is said of them, and of totals that they are in",
+            len(which.expired),
+        )
     verdict.differences = [
-        *totals(ledger, Counter(closed.values()), verdict, aggregate),
-        *decisions(ledger, Counter(row.reason for row in passed)),
-        *unequal("events in MySQL's events_by_minute", recent(expected, since), recent(stored, since)),
-        *unequal("events in Cassandra", per_minute(expected), {m: n for m, n in archived.items() if n}),
+        *off({"records": (ledger.acknowledged, aggregate.records)}),
+        *off({} if which.expired else totals(ledger, sums, verdict, aggregate)),
+        *unequal("events in MySQL's events_by_minute", due, stored),
+        *archive_differs(looks),
         *tables_agree(connection, since),
-        *orders_in_cassandra(session, expected, {(row.event_id, row.digest) for row in passed}),
     ]
     return verdict
 
 
-def ledger_by_minute(ledger: LedgerView) -> dict[tuple[datetime, str], tuple[int, int]]:
-    """(minute, event name) -> (events, revenue in cents), as the ledger has it."""
-    return {
-        (datetime.fromtimestamp(minute, UTC), name): (events, cents)
-        for minute, name, events, cents in ledger.events_by_minute()
+class Look(NamedTuple):
+    """An hour that was looked at: its figures, what should be in Cassandra of it (events by minute, and purchases with
+    their cents), and what is."""
+
+    figures: ProvenHour
+    events: Mapping[datetime, int]
+    orders: Mapping[datetime, tuple[int, int]]
+    found: Archived
+
+    @property
+    def same(self) -> bool:
+        found = self.found
+        return not found.unreadable and self.events == found.events and self.orders == found.orders
+
+
+def look(session: Session, which: Sequence[datetime], expected: ByMinute, dead: Letters) -> Iterator[Look]:
+    """Looks at some hours in Cassandra. Raises Outage."""
+    of_hour: dict[datetime, dict[tuple[datetime, str], tuple[int, int]]] = {}
+    for key, value in expected.items():
+        of_hour.setdefault(hour_of(key[0]), {})[key] = value
+    report_at = time.monotonic() + REPORT_EVERY_S
+    for number, hour in enumerate(which):
+        if time.monotonic() > report_at:
+            log.info("comparing: hour %d of %d", number, len(which))
+            report_at = time.monotonic() + REPORT_EVERY_S
+        due = of_hour.get(hour, {})
+        events = per_minute(due)
+        found = patiently(partial(archived, session, hour, events), "Cassandra", STORE_DEADLINE_S)
+        figures = ProvenHour(
+            hour,
+            found.events.total(),
+            found.passed_over[CONFLICT],
+            found.passed_over[REPEAT],
+            dead.received[hour],
+            dead.closed.get(hour, {}),
+            {key: value for key, value in dead.mended.items() if hour_of(key[0]) == hour},
+        )
+        yield Look(figures, events, orders(due), found)
+
+
+def remember(session: Session, look: Look, contract: contracts.Contract, now: datetime) -> None:
+    """Remembers a sealed hour that is as it should be, and no other. Raises Outage."""
+    if not look.same:
+        proven_hours.forget(session, [look.figures.hour])
+    elif is_sealed(look.figures.hour, contract, now):
+        proven_hours.remember(session, look.figures, now)
+
+
+class Sums(NamedTuple):
+    """The figures of all hours that are known, as in ProvenHour."""
+
+    events: int
+    conflicts: int
+    repeats: int
+    letters: int
+    closed: Counter[str]
+    mended: ByMinute
+
+
+def summed(figures: Sequence[ProvenHour]) -> Sums:
+    return Sums(
+        sum(each.events for each in figures),
+        sum(each.conflicts for each in figures),
+        sum(each.repeats for each in figures),
+        sum(each.letters for each in figures),
+        sum((Counter(each.closed) for each in figures), Counter()),
+        {key: value for each in figures for key, value in each.mended.items()},
+    )
+
+
+def archive_differs(looks: Sequence[Look]) -> list[str]:
+    """What differs between what should be in Cassandra and what is, in words."""
+    wrong = [each for each in looks if not each.same]
+    pairs = {
+        "events": ([each.events for each in wrong], [each.found.events for each in wrong]),
+        "purchases and their cents": ([each.orders for each in wrong], [each.found.orders for each in wrong]),
     }
+    return [
+        *(
+            words
+            for what, (due, found) in pairs.items()
+            for words in unequal(f"{what} in Cassandra", joined(due), joined(found))
+        ),
+        *[words for each in wrong for words in each.found.unreadable][:SHOWN],
+    ]
 
 
-def opened(dead: Iterable[Letter], closed: Mapping[Place, str]) -> tuple[int, ByMinute]:
-    """How many dead letters are open, and what those that count as events by now are worth, as `ledger_by_minute`."""
-    waiting = 0
-    events: Counter[tuple[datetime, str]] = Counter()
-    cents: Counter[tuple[datetime, str]] = Counter()
-    for address, value in dead:
-        outcome = closed.get(address.place)
-        waiting += outcome is None
-        if outcome == EVENT:
-            event = read(value)
-            key = event.minute, event.name
-            events[key] += 1
-            cents[key] += event.cents
-    return waiting, {key: (events[key], cents[key]) for key in events}
-
-
-def together(first: ByMinute, second: ByMinute) -> ByMinute:
-    """The sums of both."""
-    keys = {**first, **second}
-    pairs = {key: zip(first.get(key, (0, 0)), second.get(key, (0, 0)), strict=True) for key in keys}
-    return {key: tuple(map(sum, pair)) for key, pair in pairs.items()}
+def joined(mappings: Iterable[Mapping]) -> dict:
+    return {key: value for mapping in mappings for key, value in mapping.items()}
 
 
 def mysql_by_minute(connection: MySQLConnectionAbstract) -> dict[tuple[datetime, str], tuple[int, int]]:
@@ -228,70 +288,9 @@ def mysql_by_minute(connection: MySQLConnectionAbstract) -> dict[tuple[datetime,
     return {(minute.replace(tzinfo=UTC), name): (events, cents) for minute, name, events, cents in rows}
 
 
-def archived_by_minute(session: Session, minutes: Iterable[datetime]) -> Counter[datetime]:
-    """Minute -> events in Cassandra, counted one by one."""
-    keys = [(minute, shard) for minute in sorted(minutes) for shard in range(cassandra.SHARDS)]
-    with cassandra.outages():
-        count = session.prepare("SELECT count(*) FROM events WHERE minute = ? AND shard = ?")
-        results = execute_concurrent_with_args(session, count, keys, concurrency=QUERIES_IN_FLIGHT)
-    found: Counter[datetime] = Counter()
-    for (minute, _), (_, rows) in zip(keys, results, strict=True):
-        found[minute] += rows.one().count
-    return found
-
-
-def passed_over(session: Session) -> list[PassedOver]:
-    """What is archived and does not count. Raises Outage."""
-    with cassandra.outages():
-        rows = session.execute(
-            "SELECT minute, shard, session_id, occurred_at, event_id, digest, reason FROM passed_over"
-        )
-        return [PassedOver(row.minute.replace(tzinfo=UTC), *row[1:]) for row in rows]
-
-
-def without_event(session: Session, passed: Iterable[PassedOver]) -> Counter[datetime]:
-    """Minute -> rows in Cassandra in which nothing counts: all that came under their keys was passed over."""
-    digests: dict[tuple, set[bytes]] = {}
-    for row in passed:
-        digests.setdefault(row[:5], set()).add(row.digest)
-    with cassandra.outages():
-        select = session.prepare(
-            "SELECT payload, payloads FROM events "
-            "WHERE minute = ? AND shard = ? AND session_id = ? AND occurred_at = ? AND event_id = ?"
-        )
-        results = execute_concurrent_with_args(session, select, list(digests), concurrency=QUERIES_IN_FLIGHT)
-        found = {key: rows.one() for key, (_, rows) in zip(digests, results, strict=True)}
-    none_counts = (
-        key[0] for key, row in found.items() if row and {d for d, _ in cassandra.received(row)} <= digests[key]
-    )
-    return Counter(none_counts)
-
-
-def decisions(ledger: LedgerView, passed: Counter[str]) -> list[str]:
-    """Differences in what was passed over for another event's sake."""
-    wanted = {CONFLICT: ledger.conflicts, REPEAT: ledger.reloads}
-    return [
-        f"passed over as {reason}: {passed[reason]}, the ledger has {due}"
-        for reason, due in wanted.items()
-        if passed[reason] != due
-    ]
-
-
-def per_minute(expected: ByMinute) -> Counter[datetime]:
-    counted: Counter[datetime] = Counter()
-    for (minute, _), (events, _) in expected.items():
-        counted[minute] += events
-    return counted
-
-
-def recent(by_minute: ByMinute, since: datetime) -> ByMinute:
-    """What MySQL's retention still keeps."""
-    return {key: value for key, value in by_minute.items() if key[0] >= since}
-
-
-def cents_off(expected: ByMinute, stored: ByMinute, since: datetime) -> int:
+def cents_off(expected: ByMinute, stored: ByMinute) -> int:
     """The sum of all differences in revenue, each taken as positive."""
-    keys = recent({**expected, **stored}, since)
+    keys = {**expected, **stored}
     return sum(abs(expected.get(key, (0, 0))[1] - stored.get(key, (0, 0))[1]) for key in keys)
 
 
@@ -302,78 +301,65 @@ def unequal(what: str, expected: Mapping, found: Mapping) -> list[str]:
     return [*words, *([f"{what}: {len(keys) - SHOWN} more differences"] if len(keys) > SHOWN else [])]
 
 
-def totals(ledger: LedgerView, replayed: Counter[str], verdict: Verdict, aggregate: Reached) -> list[str]:
-    """Differences in the totals; `replayed` are dead letters that were closed, by their outcome."""
-    events = ledger.events + replayed[EVENT]
-    malformed = ledger.malformed - replayed.total()
-    wanted = {
-        "archived": (events, verdict.archived),
-        "aggregated": (events, verdict.aggregated),
-        "duplicates dropped": (ledger.duplicates + replayed[DUPLICATE], verdict.duplicates_dropped),
+def off(figures: Mapping[str, tuple[int, int]]) -> list[str]:
+    """The differences between figures, by what they count: (due, found)."""
+    return [f"{what}: {found}, the ledger has {due}" for what, (due, found) in figures.items() if due != found]
+
+
+def totals(ledger: LedgerView, sums: Sums, verdict: Verdict, aggregate: Reached) -> dict[str, tuple[int, int]]:
+    """What there should be in all, and what there is. A dead letter that was closed is no malformed record any more."""
+    malformed = ledger.malformed - sums.closed.total()
+    return {
+        "aggregated": (ledger.events + sums.closed[EVENT], verdict.aggregated),
+        "duplicates dropped": (ledger.duplicates + sums.closed[DUPLICATE], verdict.duplicates_dropped),
         "rejected, in the dead letter": (malformed, verdict.rejected),
         "rejected, in MySQL": (malformed, aggregate.rejected),
-        "records": (ledger.acknowledged, aggregate.records),
+        f"passed over as {CONFLICT}": (ledger.conflicts, sums.conflicts),
+        f"passed over as {REPEAT}": (ledger.reloads, sums.repeats),
     }
-    return [f"{what}: {found}, the ledger has {due}" for what, (due, found) in wanted.items() if due != found]
 
 
 def tables_agree(connection: MySQLConnectionAbstract, since: datetime) -> list[str]:
     """Differences between MySQL's tables: each is merged on its own, so each must have the same sums."""
-    sums = {
-        "events": (by_minute("events_by_minute", "events"), by_minute("sales_by_minute", "events")),
-        "orders": (
-            by_minute("events_by_minute", "events", "event_name = 'purchase'"),
-            by_minute("sales_by_minute", "orders"),
-        ),
-        "revenue": (by_minute("events_by_minute", "revenue_cents"), by_minute("sales_by_minute", "revenue_cents")),
-        "whole orders": (
-            by_minute("sales_by_minute", "revenue_cents"),
-            by_minute("sales_by_minute", "order_value_cents"),
-        ),
-        "units": (by_minute("sales_by_minute", "units"), by_minute("items_by_minute", "units")),
-        "revenue by item": (
-            by_minute("sales_by_minute", "revenue_cents"),
-            by_minute("items_by_minute", "revenue_cents"),
-        ),
-    }
     start = since.replace(tzinfo=None, second=0, microsecond=0)
-    found = []
-    for what, statements in sums.items():
-        first, second = ({row[0]: row[1:] for row in mysql.query(connection, sql, (start,))} for sql in statements)
-        found += unequal(f"{what} by two tables", first, second)
-    return found
-
-
-def by_minute(table: str, column: str, condition: str = "TRUE") -> str:
-    """The sums of a column by minute, without the minutes in which it is 0."""
-    return (
-        f"SELECT minute, SUM({column}) FROM {table} WHERE minute >= %s AND {condition} "  # noqa: S608 - no data in it
-        f"GROUP BY minute HAVING SUM({column}) <> 0"
+    events = by_minute(
+        connection,
+        "events_by_minute",
+        start,
+        events="events",
+        orders="IF(event_name = 'purchase', events, 0)",
+        revenue="revenue_cents",
     )
-
-
-def orders_in_cassandra(
-    session: Session, expected: ByMinute, passed: Container[tuple[UUID, bytes | None]]
-) -> list[str]:
-    """Differences in the purchases' number and value, added up from the payloads as they were received; `passed` are
-    id and digest of what does not count."""
-    orders = cents = 0
-    unreadable: list[str] = []
-    with cassandra.outages():
-        for row in session.execute("SELECT event_id, payload, payloads FROM events_by_order"):
-            for digest, payload in cassandra.received(row):
-                if (row.event_id, digest) in passed:
-                    continue
-                try:
-                    event = read(payload)
-                except msgspec.DecodeError as error:
-                    unreadable.append(f"an order in Cassandra can't be read: {error}: {payload[:80]}")
-                    continue
-                orders, cents = orders + (event.name == "purchase"), cents + event.cents
-    due = [value for (_, name), value in expected.items() if name == "purchase"]
-    wanted = {
-        "purchases in Cassandra": (sum(events for events, _ in due), orders),
-        "their cents": (sum(cents for _, cents in due), cents),
+    sales = by_minute(
+        connection,
+        "sales_by_minute",
+        start,
+        events="events",
+        orders="orders",
+        revenue="revenue_cents",
+        whole="order_value_cents",
+        units="units",
+    )
+    items = by_minute(connection, "items_by_minute", start, units="units", revenue="revenue_cents")
+    pairs = {
+        "events": (events["events"], sales["events"]),
+        "orders": (events["orders"], sales["orders"]),
+        "revenue": (events["revenue"], sales["revenue"]),
+        "whole orders": (sales["revenue"], sales["whole"]),
+        "units": (sales["units"], items["units"]),
+        "revenue by item": (sales["revenue"], items["revenue"]),
     }
-    off = [f"{what}: {found}, the ledger has {due}" for what, (due, found) in wanted.items() if due != found]
-    return [*off, *unreadable[:SHOWN]]
+    return [words for what, pair in pairs.items() for words in unequal(f"{what} by two tables", *pair)]
+
+
+def by_minute(
+    connection: MySQLConnectionAbstract, table: str, since: datetime, **sums: str
+) -> dict[str, dict[datetime, int]]:
+    """Name of each of the `sums` -> its value by minute, without the minutes in which it is 0."""
+    columns = ", ".join(f"SUM({sum_of})" for sum_of in sums.values())
+    rows = mysql.query(
+        connection,
+        f"SELECT minute, {columns} FROM {table} WHERE minute >= %s GROUP BY minute",  # noqa: S608 - names only
+        (since,),
+    )
+    return {name: {row[0]: row[at] for row in rows if row[at]} for at, name in enumerate(sums, start=1)}

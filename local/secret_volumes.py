@@ -41,7 +41,7 @@ GIVEN = {
         ("superset_admin", "superset_secret_key", "mysql_superset", "mysql_reader", "cassandra_reader"),
     ),
     "alerts": Share(TILLSTREAM, ("superset_secret_key", "mysql_superset", "mysql_reader")),
-    "audit": Share(TILLSTREAM, ("cassandra_reader", "mysql_reader")),
+    "audit": Share(TILLSTREAM, ("cassandra_reader", "cassandra_auditor", "mysql_reader")),
 }
 """Volume -> what is in it. `set-up` is for those who make schemas and users, or rebuild tables."""
 

@@ -13,6 +13,7 @@ writes. A power cut can take the last commits with it, as it can take Kafka's la
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 import sqlite3
 import zlib
@@ -54,6 +55,9 @@ CREATE TABLE IF NOT EXISTS simulations (
   identity  TEXT PRIMARY KEY
 ) WITHOUT ROWID;
 """
+
+NO_MINUTES = math.inf
+"""For who wants to know of the ledger's totals alone: the minutes of years take a while to be read."""
 
 SCHEMA_VERSION = 1
 """Set with the schema: where it is not, a producer is about to create the ledger."""
@@ -130,7 +134,7 @@ class LedgerView:
     kinds: dict[str, int]
     """Kind of record -> records acknowledged."""
     minutes: list[tuple[int, str, int, int, int]]
-    """(minute, event_name, events, revenue_cents, refund_cents), in order."""
+    """(minute, event_name, events, revenue_cents, refund_cents), in order; those that were asked for."""
     offsets: Offsets
     unsettled: int
     """Intents whose records may be in Kafka and are not counted yet: a batch in flight."""
@@ -230,19 +234,20 @@ class Ledger:
         self.close()
 
     @staticmethod
-    def read(path: Path) -> LedgerView:
-        """What the ledger at `path` holds now; works while a producer writes to it.
+    def read(path: Path, since: float = 0) -> LedgerView:
+        """What the ledger at `path` holds now, of minutes those from `since` on (in seconds since the epoch); works
+        while a producer writes to it.
 
         Raises LedgerError when there is none.
         """
-        none = LedgerError(f"there is no ledger {path}: the producer has not run yet")
-        if not path.exists():
-            raise none
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)) as db:
-            db.execute("BEGIN")  # one snapshot for all that is read
-            if db.execute("PRAGMA user_version").fetchone() != (SCHEMA_VERSION,):
-                raise none
-            return _view(db)
+        with _reading(path) as db:
+            return _view(db, since)
+
+    @staticmethod
+    def hours(path: Path) -> set[int]:
+        """The hours in which events occurred, by their beginnings in seconds since the epoch. Raises LedgerError."""
+        with _reading(path) as db:
+            return {hour for (hour,) in db.execute("SELECT DISTINCT minute / 3600 * 3600 FROM events_by_minute")}
 
     @staticmethod
     @contextmanager
@@ -353,13 +358,26 @@ def _hold_file(path: Path) -> int:
     return os.open(f"{path}.hold", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 
-def _view(db: sqlite3.Connection) -> LedgerView:
-    def rows(query: str) -> list[tuple]:
-        return db.execute(query).fetchall()
+@contextmanager
+def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """One snapshot for all that is read. Raises LedgerError where there is no ledger."""
+    none = LedgerError(f"there is no ledger {path}: the producer has not run yet")
+    if not path.exists():
+        raise none
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)) as db:
+        db.execute("BEGIN")
+        if db.execute("PRAGMA user_version").fetchone() != (SCHEMA_VERSION,):
+            raise none
+        yield db
+
+
+def _view(db: sqlite3.Connection, since: float = 0) -> LedgerView:
+    def rows(query: str, *values: float) -> list[tuple]:
+        return db.execute(query, values).fetchall()
 
     return LedgerView(
         kinds=dict(rows("SELECT kind, records FROM kinds ORDER BY kind")),
-        minutes=rows("SELECT * FROM events_by_minute ORDER BY minute, event_name"),
+        minutes=rows("SELECT * FROM events_by_minute WHERE minute >= ? ORDER BY minute, event_name", since),
         offsets=dict(rows("SELECT partition, next_offset FROM offsets ORDER BY partition")),
         unsettled=rows("SELECT count(*) FROM intents")[0][0],
     )

@@ -197,14 +197,15 @@ def recompute(
     contract, archive = contracts.load(settings.domain), domains.load(settings.domain).ARCHIVE[0]
     ids_from = now() - contract.remembered
     rows_from = now() - timedelta(days=settings.mysql_retention_days)
-    aggregated, dedup = 0, Dedup(contract.business_key)
+    expired = replay.expired_hours(settings)
+    aggregated, dedup = sum(hour.events for hour in expired.values()), Dedup(contract.business_key)
     for hour, hours_partitions in by_hour(partitions(settings)):
         judged = read_hour(settings.domain, spark, hours_partitions)
         good = aggregate.with_minute(judged.filter(pl.col("reject").is_null()))
         dedup.forget(hour.replace(tzinfo=None) - contract.remembered)
         good = decided(archive, dedup, good, undecided_from, contract.remembered)
         events = good.filter(pl.col("outcome") == EVENT)
-        aggregated += events.height
+        aggregated += 0 if hour in expired else events.height
         held = dict(zip((SEEN_IDS, SEEN_KEYS), dedup.new(good.filter(pl.col("minute") >= ids_from)), strict=True))
         with mysql.transaction(connection) as cursor:
             if hour.replace(tzinfo=None) + HOUR > rows_from:
@@ -218,8 +219,7 @@ def recompute(
         merge_rows(
             cursor, *aggregate.rows_of(rejects_by_minute, reject_frame(rejected)), into=f"rejects_by_minute{BESIDE}"
         )
-        still_rejected = [address for address in rejected if address.place not in replayed]
-        note(cursor, archived, aggregated, len(still_rejected))
+        note(cursor, archived, aggregated, replay.open_letters(rejected, replayed, expired))
     return names
 
 

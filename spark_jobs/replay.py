@@ -16,7 +16,7 @@ it as well. A record is judged by the broker's time for it when it came.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from itertools import islice, product
@@ -35,10 +35,12 @@ from spark_jobs.job import only_one
 from spark_jobs.judge import TIMESTAMP, Judge
 from spark_jobs.sinks import cassandra as archive_sink
 from spark_jobs.sinks.cassandra import Archive
-from spark_jobs.sinks.dead_letter import Address, letters
+from spark_jobs.sinks.dead_letter import Address, addresses, letters
 from spark_jobs.sinks.mysql import QUERY, SEEN_IDS, SEEN_KEYS, MySQLSink, hold, merge_rows
 from spark_jobs.source import digests
-from stores import cassandra, mysql
+from stores import cassandra, mysql, proven_hours, time_to_live
+from stores.proven_hours import ProvenHour, hour_of
+from stores.time_to_live import is_kept
 
 log = logging.getLogger(__name__)
 
@@ -82,13 +84,36 @@ def closed(settings: Settings) -> dict[Place, str]:
         return outcomes(reader)
 
 
+def expired_hours(settings: Settings) -> dict[datetime, ProvenHour]:
+    """What was proven of hours whose events and dead letters may have expired since. Raises Outage."""
+    with cassandra.connected(settings, "reader", settings.domain) as reader, cassandra.outages():
+        lives, at = time_to_live.read(reader), datetime.now(UTC)
+        found = proven_hours.read(reader).items()
+    return {hour: proven for hour, proven in found if not is_kept(hour, lives, at)}
+
+
+def letters_kept(settings: Settings) -> Iterator[Letter]:
+    """The dead letters that have not expired, nor what else occurred when their events did: Kafka deletes later. Raises
+    Outage."""
+    with cassandra.connected(settings, "reader", settings.domain) as reader, cassandra.outages():
+        lives, at = time_to_live.read(reader), datetime.now(UTC)
+    max_late = contracts.load(settings.domain).max_late
+    return (letter for letter in letters(settings) if is_kept(hour_of(letter[0].appended_at - max_late), lives, at))
+
+
+def open_letters(dead: Iterable[Address], done: Container[Place], expired: Mapping[datetime, ProvenHour]) -> int:
+    """How many dead letters are not closed, with those that have expired since they were proven."""
+    there = sum(address.place not in done for address in dead if hour_of(address.appended_at) not in expired)
+    return there + sum(hour.open_letters for hour in expired.values())
+
+
 def check(settings: Settings) -> None:
     """Raises ReplayRefused unless MySQL has counted as rejected what the dead letter has, and nothing else.
 
-    They differ where a contract was changed while the two queries stood at different records.
+    They differ where a contract was changed while the two queries stood at different records; or since dead letters
+    have expired that verify has not counted.
     """
-    done = closed(settings)
-    waiting = sum(address.place not in done for address, _ in letters(settings))
+    waiting = open_letters(addresses(settings), closed(settings), expired_hours(settings))
     with mysql.connected(settings, "spark", settings.domain) as connection:
         [(rejected,)] = mysql.query(connection, "SELECT rejected FROM checkpoints WHERE query = %s", (QUERY,))
     if waiting != rejected:
@@ -134,7 +159,7 @@ def replay(settings: Settings) -> tuple[int, int, int]:
     """Replays all open letters; returns the numbers of events, duplicates, and letters that stay."""
     judge, archives = judge_of(settings), domains.load(settings.domain).ARCHIVE
     done, dedup = closed(settings), counted_lately(settings)
-    waiting = (letter for letter in letters(settings) if letter[0].place not in done)
+    waiting = (letter for letter in letters_kept(settings) if letter[0].place not in done)
     events = duplicates = still = 0
     with mysql.connected(settings, "spark", settings.domain) as connection:
         for some in in_slices(waiting):
@@ -212,9 +237,13 @@ def count(settings: Settings, cursor: Any, good: pl.DataFrame, held: Mapping[str
 def close(settings: Settings, connection: Any, good: pl.DataFrame) -> None:
     """Writes events to Cassandra, each with the mark that its letter is closed, and deletes the notes of them.
 
-    Of a duplicate the mark is enough: what counted stays as it was received.
+    Of a duplicate the mark is enough: what counted stays as it was received. What was proven of the hours is not so any
+    more.
     """
     replayed_at = datetime.now(UTC)
+    with cassandra.connected(settings, "spark", settings.domain) as writer:
+        minutes = good["minute"].dt.replace_time_zone("UTC")
+        proven_hours.forget(writer, [*minutes.unique(), *good["appended_at"].unique()])
     for outcome, archives in {EVENT: domains.load(settings.domain).ARCHIVE, DUPLICATE: ()}.items():
         some = good.filter(pl.col("outcome") == outcome)
         marks = [(*place, outcome, replayed_at) for place in some.select("partition", "offset").rows()]

@@ -6,7 +6,7 @@ import logging
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from secrets import token_urlsafe
 from typing import Any
 
@@ -23,13 +23,18 @@ from cassandra.connection import ConnectionException
 from cassandra.policies import ConstantReconnectionPolicy, DCAwareRoundRobinPolicy, TokenAwarePolicy
 
 from settings import ROOT, Settings
+from stores import time_to_live
 from stores.migration import OPTIONS, CassandraTable, cassandra_statements
 from stores.outage import Outage
 
 log = logging.getLogger(__name__)
 
 FACTORY_USER = "cassandra"  # the superuser, with this name as password, that every new Cassandra begins with
-GRANTS = {"spark": ("SELECT", "MODIFY"), "reader": ("SELECT",)}
+GRANTS = {  # role -> what it may do, and where
+    "spark": (("SELECT", "KEYSPACE {domain}"), ("MODIFY", "KEYSPACE {domain}")),
+    "reader": (("SELECT", "KEYSPACE {domain}"),),
+    "auditor": (("SELECT", "KEYSPACE {domain}"), ("MODIFY", "TABLE {domain}.proven_hours")),
+}
 REQUEST_TIMEOUT_S = 20.0
 RECONNECT_EVERY_S = 1.0
 SHARDS = 16
@@ -107,7 +112,7 @@ def connected(settings: Settings, role: str, keyspace: str | None = None) -> Ite
 
 
 def connect(settings: Settings, role: str, keyspace: str | None = None) -> Session:
-    """A session as admin, spark or reader; close it by `session.cluster.shutdown()`. Raises Outage."""
+    """A session as admin, spark, reader or auditor; close it by `session.cluster.shutdown()`. Raises Outage."""
     return _open(settings, role, settings.secret(f"cassandra_{role}"), keyspace)
 
 
@@ -151,8 +156,11 @@ def set_up(settings: Settings, report: Callable[[str], None] = log.info) -> None
                 report("Cassandra: the factory's superuser can't log in any more")
             paths = [ROOT / "cassandra" / f"{stem}.cql" for stem in ("pipeline", domain)]
             scripts = [path.read_text().replace("{ttl_seconds}", str(ttl_seconds)) for path in paths]
+            before = tables(session, domain).get("replayed")
             migrate(session, domain, scripts, report)
             create(session, domain, scripts)
+            lived_days = before and int(before.options["default_time_to_live"]) // 86400
+            time_to_live.note(session, lived_days, settings.cassandra_ttl_days, datetime.now(UTC))
             report(f"Cassandra: applied {', '.join(path.name for path in paths)}")
             for role, rights in GRANTS.items():
                 if role not in roles:
@@ -160,8 +168,8 @@ def set_up(settings: Settings, report: Callable[[str], None] = log.info) -> None
                         f"CREATE ROLE IF NOT EXISTS {role} WITH LOGIN = true AND PASSWORD = %s",
                         (settings.secret(f"cassandra_{role}"),),
                     )
-                for right in rights:
-                    session.execute(f"GRANT {right} ON KEYSPACE {domain} TO {role}")
+                for right, where in rights:
+                    session.execute(f"GRANT {right} ON {where.format(domain=domain)} TO {role}")
         finally:
             session.cluster.shutdown()
 

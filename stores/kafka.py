@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
@@ -108,8 +109,8 @@ def _configure(client: KafkaAdminClient, topic: str, wanted: dict[str, str], rep
         report(f"Kafka: {topic} has {', '.join(changes)}")
 
 
-def read_all(settings: Settings, topic: str) -> Iterator[Any]:
-    """The records of a topic from its beginning to where its end is now. Raises Outage."""
+def read_all(settings: Settings, topic: str, since: datetime | None = None) -> Iterator[Any]:
+    """The records of a topic from its beginning, or from a time (UTC) on, to where its end is now. Raises Outage."""
     with outages():
         consumer = KafkaConsumer(
             bootstrap_servers=settings.kafka,
@@ -122,6 +123,9 @@ def read_all(settings: Settings, topic: str) -> Iterator[Any]:
             end = consumer.end_offsets(partitions)
             consumer.assign(partitions)
             consumer.seek_to_beginning()
+            since_ms = dict.fromkeys(partitions, int(since.timestamp() * 1000)) if since else {}
+            for partition, first in consumer.offsets_for_times(since_ms).items():
+                consumer.seek(partition, first.offset if first else end[partition])
             while any(consumer.position(p) < end[p] for p in partitions):
                 for partition, records in consumer.poll(timeout_ms=1000).items():
                     yield from (record for record in records if record.offset < end[partition])

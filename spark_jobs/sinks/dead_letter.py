@@ -91,10 +91,11 @@ class Address:
         return self.generation * MOST_PARTITIONS + self.partition, self.offset
 
 
-def letters(settings: Settings) -> Iterator[tuple[Address, bytes]]:
-    """The rejected records of the domain with their values, each once however often it was written. Raises Outage."""
+def letters(settings: Settings, since: datetime | None = None) -> Iterator[tuple[Address, bytes]]:
+    """The rejected records of the domain with their values, each once however often it was written; those that came
+    from `since` on (UTC), and some before. Raises Outage."""
     found = set()
-    for record in read_all(settings, settings.dead_letter_topic):
+    for record in read_all(settings, settings.dead_letter_topic, since):
         headers = {name: value.decode() for name, value in record.headers}
         appended_at = datetime.fromisoformat(headers["appended_at"])
         length = int(headers.get("length", len(record.value)))  # earlier letters have whole records, and don't say

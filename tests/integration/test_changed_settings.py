@@ -14,7 +14,7 @@ from local.stack import Stack
 from local.throwaway import throwaway_stack
 from settings import SettingError, Settings, load
 from spark_jobs.source import offsets_of
-from stores import cassandra, kafka
+from stores import cassandra, kafka, time_to_live
 from tests.integration.pipeline import FAULTS, assert_equals_recomputation, assert_exact, minutes_ago, shop
 
 pytestmark = pytest.mark.integration
@@ -56,11 +56,16 @@ def test_raw_events_are_kept_for_as_long_as_the_settings_say_by_now(stack: Stack
         with cassandra.connected(stack.settings, "admin") as session:
             return cassandra.tables(session, stack.settings.domain)["events"].options["default_time_to_live"]
 
+    def noted() -> list[int]:
+        with cassandra.connected(stack.settings, "reader", stack.settings.domain) as session:
+            return [life.days for life in time_to_live.read(session)]
+
     before = ttl_seconds()
     cassandra.set_up(replace(stack.settings, cassandra_ttl_days=7))
     assert ttl_seconds() == 7 * 86_400
     cassandra.set_up(stack.settings)
     assert ttl_seconds() == before
+    assert noted() == [before // 86_400, 7, before // 86_400]
 
 
 def test_a_topic_gets_more_partitions_and_loses_none(topics: Settings) -> None:

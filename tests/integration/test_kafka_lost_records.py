@@ -8,11 +8,12 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 import pytest
 from kafka import KafkaAdminClient, TopicPartition
 
-from audit.verify import Verdict, compare, verify, wait
+from audit.verify import Verdict, compare, verify, wait, which_hours
 from local.runtime import chosen
 from local.services import REFUSED
 from local.stack import Stack
@@ -103,10 +104,12 @@ class Losing:
     def compared(self, ledger: LedgerView) -> Verdict:
         settings = self.stack.settings
         with (
-            cassandra.connected(settings, "reader", settings.domain) as session,
+            cassandra.connected(settings, "auditor", settings.domain) as session,
             mysql.connected(settings, "reader", settings.domain) as connection,
         ):
-            return compare(settings, ledger, wait(settings, session, connection, time.monotonic()), session, connection)
+            reached, now = wait(settings, session, connection, time.monotonic()), datetime.now(UTC)
+            which = which_hours(settings, session, now)
+            return compare(settings, ledger, reached, which, now, session, connection)
 
 
 Sums = tuple[int, ...]

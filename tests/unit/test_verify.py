@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from audit.expected import Event, Letters, opened, orders, per_minute, read, together
 from audit.figures import percentile
 from audit.progress import Reached
-from audit.verify import SHOWN, Event, Verdict, cents_off, opened, per_minute, read, together, unequal
+from audit.verify import SHOWN, Verdict, cents_off, unequal
 from spark_jobs.replay import DUPLICATE, EVENT
 from spark_jobs.sinks.dead_letter import Address
 from tests.unit.events import encoded, good_event
@@ -20,7 +22,7 @@ LEDGER = {(MINUTE, "purchase"): (2, 500), (NEXT, "purchase"): (1, 100), (NEXT, "
 
 def test_errors_that_cancel_out_are_off_all_the_same() -> None:
     stored = {**LEDGER, (MINUTE, "purchase"): (2, 510), (NEXT, "purchase"): (1, 90)}
-    assert cents_off(LEDGER, stored, MINUTE) == 20
+    assert cents_off(LEDGER, stored) == 20
 
 
 @pytest.mark.parametrize("missing", LEDGER)
@@ -28,16 +30,12 @@ def test_a_row_that_is_missing_or_too_many_is_found(missing: tuple) -> None:
     less = {key: value for key, value in LEDGER.items() if key != missing}
     assert len(unequal("rows", LEDGER, less)) == 1
     assert len(unequal("rows", less, LEDGER)) == 1
-    assert cents_off(LEDGER, less, MINUTE) == LEDGER[missing][1]
+    assert cents_off(LEDGER, less) == LEDGER[missing][1]
 
 
 def test_what_is_equal_is_equal() -> None:
     assert unequal("rows", LEDGER, dict(LEDGER)) == []
-    assert cents_off(LEDGER, dict(LEDGER), MINUTE) == 0
-
-
-def test_what_retention_deleted_is_not_missed() -> None:
-    assert cents_off(LEDGER, {}, NEXT) == 100
+    assert cents_off(LEDGER, dict(LEDGER)) == 0
 
 
 def test_many_differences_are_counted_not_listed() -> None:
@@ -46,8 +44,9 @@ def test_many_differences_are_counted_not_listed() -> None:
     assert "5 more" in words[-1]
 
 
-def test_events_per_minute() -> None:
+def test_events_and_orders_per_minute() -> None:
     assert per_minute(LEDGER) == {MINUTE: 2, NEXT: 5}
+    assert orders(LEDGER) == {MINUTE: (2, 500), NEXT: (1, 100)}
 
 
 def test_the_verdict_line() -> None:
@@ -64,8 +63,11 @@ def test_dead_letters_are_open_or_count_for_what_they_say() -> None:
     order = encoded(good_event(at=MINUTE, event_name="purchase"))
     dead = [(Address(0, offset, "schema", MINUTE, len(order)), order) for offset in range(4)]
     closed = {(0, 1): EVENT, (0, 2): EVENT, (0, 3): DUPLICATE}
-    assert opened(dead, closed) == (1, {(MINUTE, "purchase"): (2, 2000)})
-    assert opened([(Address(0, 0, "not_json", MINUTE, 1), b"{")], closed) == (1, {})
+    hour = MINUTE.replace(minute=0)
+    assert opened(dead, closed) == Letters(
+        Counter({hour: 4}), {hour: Counter({EVENT: 2, DUPLICATE: 1})}, {(MINUTE, "purchase"): (2, 2000)}
+    )
+    assert opened([(Address(0, 0, "not_json", MINUTE, 1), b"{")], closed) == Letters(Counter({hour: 1}))
 
 
 def test_together() -> None:

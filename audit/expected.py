@@ -1,0 +1,91 @@
+"""What should be there: what the producer's ledger says, and dead letters that were judged good later."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import msgspec
+
+from producer.ledger import LedgerView
+from spark_jobs.replay import EVENT, Letter, Place
+from stores.proven_hours import ByMinute, hour_of
+
+
+@dataclass(frozen=True)
+class Event:
+    """What is read of an event here: the minute in which it occurred (UTC), and what a purchase is worth."""
+
+    minute: datetime
+    name: str
+    cents: int
+
+
+FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+"""The rest of an event is passed over, whatever it holds; of a name that stands there twice the last one counts, as the
+contract says."""
+
+
+def read(payload: bytes | str) -> Event:
+    """What an event is worth. Raises msgspec.DecodeError where it is none."""
+    fields = FIELDS.decode(payload)
+    name = msgspec.json.decode(fields.get("event_name", b""), type=str)
+    occurred_at = msgspec.json.decode(fields.get("occurred_at", b""), type=datetime)
+    value = msgspec.json.decode(fields.get("reporting_value", b"null"), type=int | float | None)
+    minute = occurred_at.astimezone(UTC).replace(second=0, microsecond=0)
+    return Event(minute, name, int(value or 0) if name == "purchase" else 0)
+
+
+def ledger_by_minute(ledger: LedgerView) -> dict[tuple[datetime, str], tuple[int, int]]:
+    """(minute, event name) -> (events, revenue in cents), as the ledger has it."""
+    return {
+        (datetime.fromtimestamp(minute, UTC), name): (events, cents)
+        for minute, name, events, cents in ledger.events_by_minute()
+    }
+
+
+@dataclass
+class Letters:
+    """Dead letters: how many there are and how many of them were closed, by outcome, both by the hour in which the
+    broker took the record; and what those are worth that count as events by now."""
+
+    received: Counter[datetime] = field(default_factory=Counter)
+    closed: dict[datetime, Counter[str]] = field(default_factory=dict)
+    mended: dict[tuple[datetime, str], tuple[int, int]] = field(default_factory=dict)
+
+
+def opened(dead: Iterable[Letter], closed: Mapping[Place, str]) -> Letters:
+    """What is in the dead letter, where `closed` has the outcomes."""
+    found = Letters()
+    for address, value in dead:
+        hour = hour_of(address.appended_at)
+        found.received[hour] += 1
+        if outcome := closed.get(address.place):
+            found.closed.setdefault(hour, Counter())[outcome] += 1
+        if outcome == EVENT:
+            event = read(value)
+            events, cents = found.mended.get((event.minute, event.name), (0, 0))
+            found.mended[event.minute, event.name] = events + 1, cents + event.cents
+    return found
+
+
+def together(first: ByMinute, second: ByMinute) -> dict[tuple[datetime, str], tuple[int, int]]:
+    """The sums of both."""
+    keys = {**first, **second}
+    pairs = {key: zip(first.get(key, (0, 0)), second.get(key, (0, 0)), strict=True) for key in keys}
+    return {key: tuple(map(sum, pair)) for key, pair in pairs.items()}
+
+
+def per_minute(expected: ByMinute) -> Counter[datetime]:
+    """Minute -> events of all names."""
+    counted: Counter[datetime] = Counter()
+    for (minute, _), (events, _) in expected.items():
+        counted[minute] += events
+    return counted
+
+
+def orders(expected: ByMinute) -> dict[datetime, tuple[int, int]]:
+    """Minute -> purchases and their cents."""
+    return {minute: figures for (minute, name), figures in expected.items() if name == "purchase"}
