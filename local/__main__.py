@@ -11,15 +11,17 @@ import importlib.util
 import logging
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import settings as settings_module
 from local import engine
 from local.backup import backup, restore
+from local.choice import chosen
 from local.compose import ComposeStack
 from local.install import PARTS, STACK_PARTS, install, locked, python_of, relock
 from local.preflight import preflight
-from local.runtime import Runtime, chosen
+from local.runtime import Runtime
 from local.services import SERVERS, SERVICES, switched_on
 from local.steps import StepError
 from settings import SettingError, Settings
@@ -38,12 +40,14 @@ def continue_in_environment(*arguments: str) -> None:
         program = python_of("pipeline")
         if not program.exists():
             raise StepError("nothing is installed yet: run 'make up'")
-        os.execv(program, [str(program), "-m", "local", *(arguments or sys.argv[1:])])  # noqa: S606
+        words = [str(program), "-m", "local", *(arguments or sys.argv[1:])]
+        # What was decided, and said, is decided for the new program, too.
+        os.execve(program, words, {**os.environ, "RUNTIME": "native"})  # noqa: S606
 
 
 def stack_of(settings: Settings) -> Runtime:
-    """The stack, as the chosen runtime keeps it."""
-    if chosen(settings) == "compose":
+    """The stack, as its runtime keeps it."""
+    if settings.runtime == "compose":
         return ComposeStack(settings)
     continue_in_environment()
     from local.stack import Stack
@@ -53,7 +57,7 @@ def stack_of(settings: Settings) -> Runtime:
 
 def up(settings: Settings, services: list[str]) -> None:
     """Starts what `start` starts, after whatever is missing was installed."""
-    if chosen(settings) == "compose":
+    if settings.runtime == "compose":
         engine.preflight()
         start(settings, services)
         return
@@ -145,11 +149,8 @@ def main(arguments: list[str]) -> int:
     given = parse(arguments)
     settings = settings_module.load()
     match given.verb:
-        case "preflight":
-            if given.for_tests or given.for_chaos or chosen(settings) == "native":
-                preflight(settings, for_tests=given.for_tests, for_chaos=given.for_chaos)
-            else:
-                engine.preflight()
+        case "preflight" if given.for_tests or given.for_chaos:
+            preflight(settings, for_tests=given.for_tests, for_chaos=given.for_chaos)
             return 0
         case "install":
             install(PARTS if given.all else given.parts or STACK_PARTS)
@@ -157,6 +158,14 @@ def main(arguments: list[str]) -> int:
         case "lock":
             install(["venv-tools"])
             relock()
+            return 0
+    settings = replace(settings, runtime=chosen(settings))
+    match given.verb:
+        case "preflight":
+            if settings.runtime == "compose":
+                engine.preflight()
+            else:
+                preflight(settings)
             return 0
         case "up":
             up(settings, given.services)

@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import IO
 
 import settings as settings_module
+from local import engine
 from local.runtime import NO_PRODUCER, ServiceStatus, beside_spark, cluster_id
 from local.services import SERVERS, switched_on
 from local.steps import StepError
-from settings import ROOT, Settings, as_environment
+from settings import ROOT, Settings, as_environment, read_env_file
 
+DEFAULT_PROJECT = "tillstream"
 WAIT_SECONDS = 400
 LOG_LINES = 25
 EVERY_PROFILE = ("--profile", "*")
@@ -40,8 +42,17 @@ def state(container: dict[str, str]) -> str:
 
 
 def project(settings: Settings) -> str:
-    """The name of the Compose project of a state folder that is not the default one."""
-    return f"tillstream-{hashlib.sha256(str(settings.path()).encode()).hexdigest()[:12]}"
+    """The Compose project's name: for the default state folder what Compose takes, else one of its own."""
+    if settings.path() == Settings().path():
+        given = {**read_env_file(settings_module.ENV_FILE), **os.environ}
+        return given.get("COMPOSE_PROJECT_NAME") or DEFAULT_PROJECT
+    return f"{DEFAULT_PROJECT}-{hashlib.sha256(str(settings.path()).encode()).hexdigest()[:12]}"
+
+
+def folder(state: Path) -> Path:
+    """What containers keep in the state folder. It is there from their first start on until their data is removed, and
+    so says where to look for the data when no engine does."""
+    return state / "compose"
 
 
 class ComposeStack:
@@ -53,8 +64,7 @@ class ComposeStack:
         # Compose reads .env and the environment itself: only what these settings change is added.
         changed = {name: text for name, text in as_environment(settings).items() if given[name] != text}
         self.environment = {**os.environ, **changed}
-        if settings.path() != Settings().path():
-            self.environment["COMPOSE_PROJECT_NAME"] = project(settings)
+        self.environment["COMPOSE_PROJECT_NAME"] = project(settings)
         if settings.spark_master != "local":
             self.environment["COMPOSE_PROFILES"] = "cluster"
 
@@ -80,6 +90,7 @@ class ComposeStack:
         everything = switched_on(self.settings)
         names = everything if names is None else tuple(names)
         self._build()
+        self._make_folder()
         if set(names) == set(everything):
             self._start()
         else:
@@ -117,11 +128,14 @@ class ComposeStack:
 
     @property
     def password_path(self) -> Path:
-        return self.settings.path("compose", "superset_admin")
+        return folder(self.settings.path()) / "superset_admin"
+
+    def _make_folder(self) -> None:
+        """To be called before there is any volume: what is half made has to be found, too."""
+        folder(self.settings.path()).mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def _keep_password(self) -> None:
         """Copies the admin's password out: people need it, all the others stay inside."""
-        self.password_path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.password_path.unlink(missing_ok=True)
         with os.fdopen(os.open(self.password_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(self.read("exec", "-T", "superset", "cat", "/state/secrets/superset_admin"))
@@ -131,7 +145,7 @@ class ComposeStack:
 
     def remove(self) -> None:
         self._do(*EVERY_PROFILE, "down", "--remove-orphans", "--volumes")
-        shutil.rmtree(self.password_path.parent, ignore_errors=True)
+        shutil.rmtree(folder(self.settings.path()), ignore_errors=True)
         (self.settings.path("run") / "lock").unlink(missing_ok=True)
         with contextlib.suppress(OSError):  # not there, or a native stack's
             self.settings.path("run").rmdir()
@@ -240,6 +254,7 @@ class ComposeStack:
 
     def unpack(self, part: str, file: Path) -> None:
         """Puts a part of the data in the place of what is there. The stack must be stopped."""
+        self._make_folder()
         with file.open("rb") as packed:
             self._in_volumes(
                 f"find /volumes/{part} -mindepth 1 -delete && "
@@ -249,6 +264,8 @@ class ComposeStack:
 
     def kafka_id(self) -> str | None:
         """The id that Kafka's data got when it was made; None where there is none."""
+        if engine.has_volumes(project(self.settings)) is False:
+            return None  # to look inside would make them
         return cluster_id(self._in_volumes("cat /volumes/kafka/meta.properties 2>/dev/null || true").decode())
 
     def _in_volumes(

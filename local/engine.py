@@ -14,6 +14,7 @@ OLDEST_ENGINE = (20, 10)
 OLDEST_COMPOSE = (2, 21)
 NEEDED_MEMORY_MB = 5700
 """What engines of laptops call 6 GB."""
+START_IT = "start it, or add your user to the group docker"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,12 +32,17 @@ def version(text: str) -> tuple[int, int] | None:
     return (int(found[1]), int(found[2])) if found else None
 
 
-def _docker(*words: str) -> str:
-    """What a docker command prints; nothing where it fails."""
-    if not shutil.which("docker"):
-        return ""
+def is_installed() -> bool:
+    """Whether there is Docker's command line, whether or not an engine answers it."""
+    return shutil.which("docker") is not None
+
+
+def _docker(*words: str) -> str | None:
+    """What a docker command prints; None where it fails."""
+    if not is_installed():
+        return None
     done = subprocess.run(["docker", *words], capture_output=True, text=True, check=False)
-    return done.stdout if done.returncode == 0 else ""
+    return done.stdout if done.returncode == 0 else None
 
 
 def gather() -> Facts:
@@ -45,7 +51,7 @@ def gather() -> Facts:
     memory_bytes = told.get("MemTotal")
     return Facts(
         engine=version(told.get("ServerVersion") or ""),
-        compose=version(_docker("compose", "version", "--short")),
+        compose=version(_docker("compose", "version", "--short") or ""),
         memory_mb=memory_bytes // 2**20 if memory_bytes else None,
     )
 
@@ -53,8 +59,7 @@ def gather() -> Facts:
 def findings(facts: Facts) -> list[Finding]:
     """Everything that keeps the stack from running there."""
     if facts.engine is None:
-        remedy = "start it, or add your user to the group docker; or set RUNTIME=native"
-        return [Finding("no Docker engine answers", remedy)]
+        return [Finding("no Docker engine answers", f"{START_IT}; or set RUNTIME=native")]
     found = []
     for what, there, oldest in (
         ("Docker's engine", facts.engine, OLDEST_ENGINE),
@@ -73,6 +78,12 @@ def answers() -> bool:
     """Whether an engine answers that knows Compose, whatever else may be wrong with it."""
     facts = gather()
     return facts.engine is not None and facts.compose is not None
+
+
+def has_volumes(project: str) -> bool | None:
+    """Whether a Compose project has volumes, and so data; None where no engine answers."""
+    names = _docker("volume", "ls", "--quiet", "--filter", f"label=com.docker.compose.project={project}")
+    return None if names is None else names != ""
 
 
 def preflight() -> None:

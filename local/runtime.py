@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from local import engine, preflight
 from settings import Settings
 
 NO_PRODUCER = "the producer is not running: run 'make up'"
@@ -86,11 +85,3 @@ class Runtime(Protocol):
 def cluster_id(properties: str) -> str | None:
     """Kafka's id, from the text of its meta.properties."""
     return next((line.partition("=")[2] for line in properties.splitlines() if line.startswith("cluster.id=")), None)
-
-
-def chosen(settings: Settings) -> str:
-    """`compose` or `native`: what RUNTIME says or, for `auto`, native processes where they run already or no Docker
-    engine answers."""
-    if settings.runtime != "auto":
-        return settings.runtime
-    return "native" if preflight.is_running(settings) or not engine.answers() else "compose"

@@ -249,6 +249,9 @@ SERVICES: dict[str, Callable[[Settings], Service]] = {
 
 SERVERS = ("kafka", "cassandra", "mysql")
 
+DATA_FOLDERS = ("data", "checkpoints", "ledger")
+"""Of the state folder: what a native stack has to lose. Secrets without it open nothing."""
+
 
 def switched_on(settings: Settings) -> tuple[str, ...]:
     """The services that these settings ask for: `alerts` only with an address to send them to."""

@@ -20,7 +20,7 @@ import psutil
 
 from local import readiness
 from local.runtime import NO_PRODUCER, ServiceStatus, beside_spark, cluster_id
-from local.services import REFUSED, SERVERS, SERVICES, SUPERSET_PYTHON, digest, switched_on
+from local.services import DATA_FOLDERS, REFUSED, SERVERS, SERVICES, SUPERSET_PYTHON, digest, switched_on
 from local.steps import StepError, run, together
 from local.supervisor import Supervisor
 from settings import ROOT, SECRETS, Settings, as_environment, generate_secrets
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 POLL_SECONDS = 0.3
 LOG_LINES = 25
 ATTEMPTS = 3
-FOLDERS = ("data", "logs", "run", "checkpoints", "ledger", "spark", "secrets")
+FOLDERS = (*DATA_FOLDERS, "logs", "run", "spark", "secrets")
 UNDER_WAY = ("STARTING", "RUNNING", "BACKOFF")
 
 

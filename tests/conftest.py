@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator
 import hypothesis
 import pytest
 
-from local.runtime import chosen
+from local.choice import preferred
 from local.stack import Stack
 from local.throwaway import throwaway_stack
 from settings import load
@@ -25,7 +25,7 @@ def stack() -> Iterator[Stack]:
     They are containers where a Docker engine answers, and processes elsewhere; RUNTIME decides by hand. Spark, the
     producer and Superset are processes, the test's to start: `stack.start("spark")`, `.stop`, `.kill`.
     """
-    with throwaway_stack(runtime=chosen(load())) as running:
+    with throwaway_stack(runtime=preferred(load())) as running:
         yield running
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.runtime import chosen
+from local.choice import preferred
 from local.stack import Stack
 from local.throwaway import throwaway_stack
 from settings import load
@@ -29,7 +29,7 @@ def servers(stack: Stack) -> Stack:
 @pytest.fixture(scope="module")
 def native(request: pytest.FixtureRequest) -> Iterator[Stack]:
     """The session's servers where they are processes, else some of its own."""
-    if chosen(load()) == "native":
+    if preferred(load()) == "native":
         yield request.getfixturevalue("servers")
     else:
         with throwaway_stack() as running:

@@ -9,7 +9,7 @@ import pytest
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 
-from local.runtime import chosen
+from local.choice import preferred
 from local.stack import Stack
 from local.throwaway import throwaway_stack
 from settings import SettingError, Settings, load
@@ -79,7 +79,7 @@ def test_a_topic_gets_more_partitions_and_loses_none(topics: Settings) -> None:
 
 @pytest.mark.long
 def test_more_partitions_while_the_stream_runs_stay_exact() -> None:
-    with throwaway_stack(runtime=chosen(load())) as stack:
+    with throwaway_stack(runtime=preferred(load())) as stack:
         stack.start("spark")
         settings, opened = stack.settings, minutes_ago(25)
         assert shop(settings, SEED, opened, 5, EVENTS, **FAULTS).wait() == 0

@@ -16,7 +16,7 @@ import pytest
 
 import contracts
 from audit.verify import verify
-from local.runtime import chosen
+from local.choice import preferred
 from local.services import REFUSED
 from local.stack import Stack
 from local.throwaway import throwaway_stack
@@ -50,7 +50,7 @@ sys.exit(__main__.main())
 @pytest.fixture(scope="module")
 def alone() -> Iterator[Stack]:
     """A stack of its own: afterwards it holds events that the contract of this checkout rejects."""
-    with throwaway_stack(runtime=chosen(load())) as running:
+    with throwaway_stack(runtime=preferred(load())) as running:
         running.start("spark")
         yield running
 

@@ -14,7 +14,7 @@ import pytest
 from kafka import KafkaAdminClient, TopicPartition
 
 from audit.verify import Verdict, compare, verify, wait, which_hours
-from local.runtime import chosen
+from local.choice import preferred
 from local.services import REFUSED
 from local.stack import Stack
 from local.throwaway import throwaway_stack
@@ -126,7 +126,7 @@ def subtracted(sums: Sums, others: Sums) -> Sums:
 @pytest.fixture(scope="module")
 def losing() -> Iterator[Losing]:
     """A stack of its own, with a shop that was counted, which begins with bad records; Spark is stopped."""
-    with throwaway_stack(runtime=chosen(load())) as running:
+    with throwaway_stack(runtime=preferred(load())) as running:
         losing = Losing(running)
         send_bad_records(losing)
         losing.send(FAULTS)

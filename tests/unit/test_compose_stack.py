@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
-from local import engine, preflight, runtime
-from local.compose import ComposeStack, memory_bytes, state
+import pytest
+import yaml
+
+from local import engine
+from local.compose import ComposeStack, folder, memory_bytes, state
 from local.steps import StepError
-from settings import Settings
+from settings import ROOT, Settings
 
 
 @pytest.mark.parametrize(
@@ -56,19 +59,28 @@ def test_an_incident_is_made_where_the_producer_runs(monkeypatch: pytest.MonkeyP
     assert stack.incident("--stop") == ("exec", "-T", "producer", "python", "-m", "producer.incident", "--stop")
 
 
-@pytest.mark.parametrize(
-    ("setting", "engine_answers", "native_runs", "expected"),
-    [
-        ("auto", True, False, "compose"),
-        ("auto", False, False, "native"),
-        ("auto", True, True, "native"),
-        ("native", True, False, "native"),
-        ("compose", False, True, "compose"),
-    ],
-)
-def test_the_runtime_is_chosen(
-    monkeypatch: pytest.MonkeyPatch, setting: str, engine_answers: bool, native_runs: bool, expected: str
+@pytest.mark.parametrize("given", ["", "elsewhere"])
+def test_the_project_is_the_one_that_compose_takes(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMPOSE_PROJECT_NAME", given)
+    stated = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["name"]
+    assert ComposeStack(Settings()).environment["COMPOSE_PROJECT_NAME"] == (given or stated)
+
+
+def test_the_state_folder_says_that_there_are_containers_until_they_are_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "answers", lambda: engine_answers)
-    monkeypatch.setattr(preflight, "is_running", lambda _settings: native_runs)
-    assert runtime.chosen(Settings(runtime=setting)) == expected
+    stack = ComposeStack(Settings(state_dir=str(tmp_path)))
+    noted: list[bool] = []
+    monkeypatch.setattr(stack, "compose", lambda *_words: noted.append(folder(tmp_path).exists()) or 0)
+    stack.up(["kafka"])
+    stack.down()
+    stack.remove()
+    assert noted == [False, True, True, True], "as images are built, as containers start, and as they are removed"
+    assert not folder(tmp_path).exists()
+
+
+def test_to_look_for_kafka_s_data_makes_no_volumes(monkeypatch: pytest.MonkeyPatch) -> None:
+    stack = ComposeStack(Settings())
+    monkeypatch.setattr(engine, "has_volumes", lambda _project: False)
+    monkeypatch.setattr(stack, "_in_volumes", lambda _script: pytest.fail("this makes all volumes"))
+    assert stack.kafka_id() is None

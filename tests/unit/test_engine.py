@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from local.engine import Facts, findings, version
+from local.engine import Facts, findings, has_volumes, version
 
 FINE = Facts(engine=(27, 3), compose=(2, 29), memory_mb=8000)
 
@@ -37,3 +38,23 @@ def test_each_is_found_with_what_mends_it(change: dict, problem: str, remedy: st
 )
 def test_versions_are_read(text: str, expected: tuple[int, int] | None) -> None:
     assert version(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("docker", "expected"),
+    [
+        ("", None),
+        ("exit 1", None),
+        ('case "$*" in *label=com.docker.compose.project=another) echo another_kafka; esac', False),
+        ('case "$*" in *label=com.docker.compose.project=shop) echo shop_kafka; esac', True),
+    ],
+    ids=["no docker", "no engine", "another project", "this project"],
+)
+def test_an_engine_that_does_not_answer_is_told_from_one_without_volumes(
+    docker: str, expected: bool | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    if docker:
+        (tmp_path / "docker").write_text(f"#!/bin/sh\n{docker}\n")
+        (tmp_path / "docker").chmod(0o700)
+    assert has_volumes("shop") is expected
