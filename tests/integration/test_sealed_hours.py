@@ -11,12 +11,18 @@ from typing import Any
 import pytest
 
 import contracts
+from audit import progress
 from audit.verify import Verdict, verify
+from local.choice import preferred
 from local.stack import Stack
-from stores import cassandra, proven_hours
+from local.throwaway import throwaway_stack
+from settings import load
+from spark_jobs import replay
+from spark_jobs.sinks.dead_letter import letters
+from stores import cassandra, mysql, proven_hours
 from stores.proven_hours import HOUR, hour_of
 from stores.time_to_live import BEGINNING
-from tests.integration.pipeline import CATCH_UP_S, FAULTS, assert_exact, minutes_ago, shop
+from tests.integration.pipeline import CATCH_UP_S, FAULTS, assert_exact, minutes_ago, shop, spark_jobs
 
 pytestmark = pytest.mark.integration
 
@@ -44,13 +50,16 @@ class Sealed:
         return {row.hour.replace(tzinfo=UTC) for row in self.cassandra("SELECT hour FROM proven_hours")}
 
 
+def closed_shop(stack: Stack) -> Sealed:
+    opened = minutes_ago(MINUTES)
+    assert shop(stack.settings, SEED, opened, MINUTES, EVENTS, **FAULTS).wait() == 0
+    assert_exact(stack)
+    return Sealed(stack, opened, datetime.now(UTC) + contracts.load(stack.settings.domain).max_late + 2 * HOUR)
+
+
 @pytest.fixture(scope="module")
 def sealed(pipeline: Stack) -> Iterator[Sealed]:
-    opened = minutes_ago(MINUTES)
-    assert shop(pipeline.settings, SEED, opened, MINUTES, EVENTS, **FAULTS).wait() == 0
-    assert_exact(pipeline)
-    max_late = contracts.load(pipeline.settings.domain).max_late
-    sealed = Sealed(pipeline, opened, datetime.now(UTC) + max_late + 2 * HOUR)
+    sealed = closed_shop(pipeline)
     yield sealed
     sealed.cassandra("TRUNCATE proven_hours")  # for in truth the hours go on
 
@@ -103,3 +112,34 @@ def test_what_has_expired_since_it_was_proven_is_not_missed(sealed: Sealed, capl
     finally:
         for life in lives:
             sealed.cassandra("INSERT INTO times_to_live (since, days) VALUES (%s, %s)", life.since, life.days)
+
+
+def test_dead_letters_are_read_from_a_time_on(sealed: Sealed) -> None:
+    settings = sealed.stack.settings
+    since_opened = list(letters(settings, sealed.opened))
+    assert since_opened
+    assert since_opened == [letter for letter in letters(settings) if letter in since_opened]
+    assert list(letters(settings, sealed.now)) == []
+
+
+@pytest.mark.long
+def test_a_rebuild_counts_what_has_expired_by_what_was_proven() -> None:
+    with throwaway_stack(runtime=preferred(load())) as stack:
+        stack.start("spark")
+        sealed, settings = closed_shop(stack), stack.settings
+        assert sealed.verify().exact
+        stack.stop("spark")
+
+        def counted() -> tuple[int | None, int, int | None]:
+            with mysql.connected(settings, "reader", settings.domain) as connection:
+                reached = progress.aggregated(connection)
+            return reached.aggregated, reached.rejected, reached.duplicates
+
+        before = counted()
+        sealed.cassandra("INSERT INTO times_to_live (since, days) VALUES (%s, 0)", BEGINNING)
+        for table in ("events", "events_by_order", "passed_over"):
+            sealed.cassandra(f"TRUNCATE {table}")
+        rebuilt = spark_jobs(settings, "rebuild")
+        assert rebuilt.returncode == 0, rebuilt.stdout[-3000:]
+        assert counted() == before
+        replay.check(settings)

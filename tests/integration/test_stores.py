@@ -116,6 +116,9 @@ def test_mysql_has_no_default_password(stack: Stack, user: str, password: str) -
         ("reader", "TRUNCATE events"),
         ("reader", "DROP TABLE events"),
         ("reader", "SELECT * FROM system_auth.roles"),
+        ("auditor", "INSERT INTO checkpoints (query, batch_id) VALUES ('archive', 0)"),
+        ("auditor", "TRUNCATE events"),
+        ("auditor", "DROP TABLE proven_hours"),
         ("spark", "CREATE ROLE another"),
     ],
 )
