@@ -42,11 +42,11 @@ from spark_jobs.sinks.dead_letter import Address, addresses
 from spark_jobs.sinks.mysql import QUERY, SEEN_IDS, SEEN_KEYS, hold, merge_rows, now
 from spark_jobs.source import JUDGED, kept, worker_judge
 from stores import cassandra, mysql
+from stores.proven_hours import HOUR, hour_of
 
 log = logging.getLogger(__name__)
 
 BESIDE = "__rebuild"
-HOUR = timedelta(hours=1)
 SINCE_EVER = datetime.fromtimestamp(0, UTC).replace(tzinfo=None)
 Partition = tuple[datetime, int]
 
@@ -172,7 +172,7 @@ def by_hour(all_partitions: Sequence[Partition]) -> Iterator[tuple[datetime, lis
     """Partitions by the hour they lie in, in order of time."""
     hours: dict[datetime, list[Partition]] = {}
     for minute, shard in all_partitions:
-        hours.setdefault(minute.replace(minute=0), []).append((minute, shard))
+        hours.setdefault(hour_of(minute), []).append((minute, shard))
     yield from hours.items()
 
 

@@ -241,9 +241,8 @@ def close(settings: Settings, connection: Any, good: pl.DataFrame) -> None:
     more.
     """
     replayed_at = datetime.now(UTC)
-    with cassandra.connected(settings, "spark", settings.domain) as writer:
-        minutes = good["minute"].dt.replace_time_zone("UTC")
-        proven_hours.forget(writer, [*minutes.unique(), *good["appended_at"].unique()])
+    minutes = good["minute"].dt.replace_time_zone("UTC")
+    archive_sink.forget_proven([*minutes.unique(), *good["appended_at"].unique()])
     for outcome, archives in {EVENT: domains.load(settings.domain).ARCHIVE, DUPLICATE: ()}.items():
         some = good.filter(pl.col("outcome") == outcome)
         marks = [(*place, outcome, replayed_at) for place in some.select("partition", "offset").rows()]

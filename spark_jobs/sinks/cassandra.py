@@ -20,7 +20,7 @@ from cassandra.query import BatchStatement, BatchType, BoundStatement, PreparedS
 import settings as settings_module
 from spark_jobs.dedup import DECIDED
 from spark_jobs.seen import digests
-from stores import cassandra
+from stores import cassandra, proven_hours
 from stores.outage import Outage
 
 ROWS_PER_BATCH = 300
@@ -216,6 +216,11 @@ def write_marked(archives: tuple[Archive, ...], events: pl.DataFrame, mark: str,
             ]
             batches.append(batch)
         send(session, batches)
+
+
+def forget_proven(moments: Iterable[datetime]) -> None:
+    """Makes the hours of these moments (UTC) to be proven anew. Raises Outage."""
+    proven_hours.forget(_session(), moments)
 
 
 def read_partition(archive: Archive, minute: datetime, shard: int) -> tuple[list[bytes], list[int]]:
