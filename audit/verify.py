@@ -33,7 +33,7 @@ from settings import Settings
 from spark_jobs.dedup import REPEAT
 from spark_jobs.replay import DUPLICATE, EVENT, outcomes
 from spark_jobs.seen import CONFLICT
-from spark_jobs.sinks.dead_letter import letters
+from spark_jobs.sinks.dead_letter import addresses, letters
 from spark_jobs.source import offsets_of
 from stores import cassandra, mysql, proven_hours, time_to_live
 from stores.outage import patiently
@@ -131,8 +131,8 @@ def which_hours(settings: Settings, session: Session, now: datetime, everything:
     """Those to look at, and those that were proven. Raises Outage."""
     busy = {datetime.fromtimestamp(hour, UTC) for hour in Ledger.hours(settings.ledger_path)}
     proven = proven_hours.read(session)
-    if not proven and (letter := next(letters(settings), None)):
-        busy.add(hour_of(letter[0].appended_at - HOUR))  # they are not quite in order
+    if not proven:
+        busy.update(hour_of(address.appended_at) for address in addresses(settings))
     with cassandra.outages():
         lives = time_to_live.read(session)
     return told_apart(proven, busy, lives, now, everything)

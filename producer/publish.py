@@ -79,10 +79,13 @@ class Topic:
             auto_offset_reset="none",
             allow_auto_create_topics=False,
         )
-        partitions = consumer.partitions_for_topic(self.name)
-        if not partitions:
+        try:
+            partitions = consumer.partitions_for_topic(self.name)
+            if not partitions:
+                raise KafkaError(f"there is no topic {self.name} yet")
+        except KafkaError:
             consumer.close()
-            raise KafkaError(f"there is no topic {self.name} yet")
+            raise
         self._partitions = [TopicPartition(self.name, partition) for partition in sorted(partitions)]
         return consumer
 
