@@ -37,13 +37,18 @@ def told_apart(
     proven: Mapping[datetime, ProvenHour],
     busy: Set[datetime],
     lives: Sequence[TimeToLive],
+    contract: Contract,
     now: datetime,
     everything: bool = False,
 ) -> Hours:
-    """The hours from the first one that is proven or `busy` (something occurred in it) up to the one that is not over;
-    `everything` that is kept is looked at."""
-    last = hour_of(now + CLOCKS_DIFFER)
-    every = list(hours(min([*proven, *busy, last]), last))
+    """The hours from the first one that is proven or `busy` (what occurred in it counts) up to the one that is not
+    over; `everything` that is kept is looked at.
+
+    What came beside the first event and was passed over may have occurred before it, as long as the contract lets it.
+    """
+    last = hour_of(now + contract.max_future + CLOCKS_DIFFER)
+    first = hour_of(min([*busy, last]) - contract.max_late - contract.max_future)
+    every = list(hours(min([*proven, first]), last))
     kept = {hour for hour in every if is_kept(hour, lives, now)}
     stays = {hour: each for hour, each in proven.items() if hour < last and not (everything and hour in kept)}
     left = [hour for hour in every if hour not in stays]

@@ -135,7 +135,7 @@ def which_hours(settings: Settings, session: Session, now: datetime, everything:
         busy.update(hour_of(address.appended_at) for address in addresses(settings))
     with cassandra.outages():
         lives = time_to_live.read(session)
-    return told_apart(proven, busy, lives, now, everything)
+    return told_apart(proven, busy, lives, contracts.load(settings.domain), now, everything)
 
 
 def mysql_since(settings: Settings, now: datetime) -> datetime:

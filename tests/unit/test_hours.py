@@ -15,6 +15,7 @@ TWELVE = datetime(2026, 3, 14, 12, tzinfo=UTC)
 NOW = TWELVE + timedelta(minutes=40)
 DAY = timedelta(days=1)
 MONTH = [TimeToLive(BEGINNING, 30)]
+CONTRACT = contracts.load("ecommerce")
 
 
 def hour(number: int) -> datetime:
@@ -26,35 +27,38 @@ def proven(*numbers: int) -> dict[datetime, ProvenHour]:
 
 
 def test_nothing_is_proven_at_first() -> None:
-    found = told_apart({}, {hour(9)}, MONTH, NOW)
-    assert (found.proven, found.expired, found.since) == ({}, frozenset(), hour(9))
-    assert found.to_look_at == [hour(9), hour(10), hour(11), hour(12)]
+    """What was passed over beside the event of nine o'clock may have occurred before it."""
+    found = told_apart({}, {hour(9)}, MONTH, CONTRACT, NOW)
+    assert (found.proven, found.expired, found.since) == ({}, frozenset(), hour(6))
+    assert hour(9) - found.since >= CONTRACT.max_late + CONTRACT.max_future
+    assert found.to_look_at == [hour(number) for number in range(6, 13)]
 
 
-def test_without_a_record_only_the_hour_that_is_not_over_is_looked_at() -> None:
-    assert told_apart({}, set(), MONTH, NOW).to_look_at == [hour(12)]
+def test_without_a_record_there_is_little_to_look_at() -> None:
+    assert told_apart({}, set(), MONTH, CONTRACT, NOW).to_look_at == [hour(9), hour(10), hour(11), hour(12)]
 
 
-def test_the_hour_ahead_is_looked_at_as_soon_as_a_clock_may_be_in_it() -> None:
-    assert told_apart({}, set(), MONTH, TWELVE - CLOCKS_DIFFER).to_look_at == [hour(12)]
+def test_the_hour_ahead_is_looked_at_as_soon_as_an_event_may_be_in_it() -> None:
+    ahead = CONTRACT.max_future + CLOCKS_DIFFER
+    assert told_apart({}, set(), MONTH, CONTRACT, TWELVE - ahead).to_look_at[-1] == hour(12)
+    assert told_apart({}, set(), MONTH, CONTRACT, TWELVE - ahead - timedelta(seconds=1)).to_look_at[-1] == hour(11)
 
 
 def test_what_was_proven_is_not_looked_at_again() -> None:
-    found = told_apart(proven(8, 10), {hour(8)}, MONTH, NOW)
-    assert found.proven == proven(8, 10)
+    found = told_apart(proven(5, 6, 7, 8, 10), {hour(8)}, MONTH, CONTRACT, NOW)
+    assert found.proven == proven(5, 6, 7, 8, 10)
     assert found.to_look_at == [hour(9), hour(11), hour(12)]
 
 
 def test_an_hour_is_sealed_when_no_event_of_it_is_accepted_any_more() -> None:
-    contract = contracts.load("ecommerce")
-    sealed_at = hour(9) + HOUR + contract.max_late + CLOCKS_DIFFER
-    assert is_sealed(hour(9), contract, sealed_at)
-    assert not is_sealed(hour(9), contract, sealed_at - timedelta(seconds=1))
+    sealed_at = hour(9) + HOUR + CONTRACT.max_late + CLOCKS_DIFFER
+    assert is_sealed(hour(9), CONTRACT, sealed_at)
+    assert not is_sealed(hour(9), CONTRACT, sealed_at - timedelta(seconds=1))
 
 
 def test_of_what_expired_only_what_was_proven_is_known() -> None:
     at = NOW + 30 * DAY
-    found = told_apart(proven(10), {hour(9), hour(12)}, MONTH, at)
+    found = told_apart(proven(10), {hour(9), hour(12)}, MONTH, CONTRACT, at)
     assert found.proven == proven(10)
     assert found.expired == {hour(9), hour(12)}  # in the others nothing occurred
     assert found.since == hour(14)
@@ -63,7 +67,7 @@ def test_of_what_expired_only_what_was_proven_is_known() -> None:
 
 def test_everything_is_what_is_kept() -> None:
     at = NOW + 30 * DAY
-    everything = told_apart(proven(10, 14), {hour(9)}, MONTH, at, everything=True)
+    everything = told_apart(proven(10, 14), {hour(9)}, MONTH, CONTRACT, at, everything=True)
     assert everything.proven == proven(10)
     assert everything.since == hour(14)
 
