@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
 
+import grain
 import yaml
 
 FOLDER = Path(__file__).resolve().parent / "dashboards"
@@ -39,6 +40,32 @@ REFRESH_SECONDS = 5
 PALETTE = "okabe_ito"
 LAST_HOUR = 'DATEADD(DATETIME("now"), -1, hour) : now'
 """Superset's own "Last hour" begins and ends at whole hours."""
+
+TIMES = {"time": grain.MINUTE, "time_from_5_min": 5 * grain.MINUTE}
+"""What a chart over time has as its x axis -> its shortest step, in seconds: they grow with the time range (grain.py).
+Datasets with such charts get these columns, made of their main time column."""
+OVER_TIME = {
+    "row_limit": 50_000,  # the most that Superset's own menu has; POINTS of SERIES are far below
+    "show_legend": True,
+    "legendType": "plain",
+    "legendOrientation": "top",
+    "rich_tooltip": True,
+    "tooltipTimeFormat": "%Y-%m-%d %H:%M",
+    "truncate_metric": True,
+}
+TREND = {
+    "show_trend_line": True,
+    "start_y_axis_at_zero": True,
+    "time_format": "%Y-%m-%d %H:%M",
+    "color_picker": {"r": 0, "g": 114, "b": 178, "a": 1},
+    "header_font_size": 0.3,
+    "subheader_font_size": 0.125,
+}
+"""A tile with a line."""
+IN_PART = "_in_part"
+"""Ends the name of a metric that is the same once more, of steps that are not whole."""
+PALE = ("#B5D5EA", "#F8E2B8")
+"""Their colours, in the order of a chart's metrics: the palette's first ones with much white."""
 
 BRACKET = "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}"
 AS_TEXT = f"IF({{0}} LIKE '%<%>%', REPLACE({{0}}, '<', '{BRACKET}'), {{0}})"
@@ -129,11 +156,37 @@ def column(described: Dict) -> Dict:
     return made
 
 
+def macro(name: str, column: str, at_least: int) -> str:
+    """A call of one of grain.py's functions, in SQL."""
+    return f"{{{{ {name}('{column}', from_dttm, to_dttm, {at_least}) }}}}"
+
+
+def time_columns(described: Dict, charts: list[Dict]) -> Iterator[Dict]:
+    """The columns by which charts draw a dataset over time, but for those that it has itself.
+
+    For Superset they are no time columns: it would offer grains of its own for them.
+    """
+    there_are = {each["column_name"] for each in described["columns"]}
+    for name in sorted({chart["params"].get("x_axis") for chart in charts} & (TIMES.keys() - there_are)):
+        expression = macro("step_start", described["main_dttm_col"], TIMES[name])
+        yield {"column_name": name, "verbose_name": "Time", "type": "DATETIME", "expression": expression}
+
+
+def metrics_in_part(described: Dict, charts: list[Dict]) -> Iterator[Dict]:
+    """The metrics of a dataset that charts show once more, of steps that are not whole."""
+    names = {name for chart in charts if shows_parts(chart) for name in chart["params"]["metrics"]}
+    for metric in described["metrics"]:
+        if (name := metric["metric_name"]) in names:
+            yield {**metric, "metric_name": name + IN_PART, "verbose_name": f"{metric['verbose_name']}, in part"}
+
+
 def dataset(files: Files, name: str) -> Dict:
     described = files.datasets[name]
+    charts = [chart for chart in files.charts.values() if chart["dataset"] == name]
     made = {
         **described,
-        "columns": [column(each) for each in described["columns"]],
+        "columns": [column(each) for each in [*described["columns"], *time_columns(described, charts)]],
+        "metrics": [*described["metrics"], *metrics_in_part(described, charts)],
         "table_name": name,
         "schema": files.domain,
         "uuid": files.id("datasets", name),
@@ -150,9 +203,12 @@ def chart(files: Files, name: str) -> Dict:
     source = described.pop("dataset")
     if source not in files.datasets:
         raise AssetError(f"charts/{name}.yaml: there is no dataset {source}")
+    time = files.datasets[source].get("main_dttm_col")
+    if described["params"].get("x_axis") in TIMES:
+        described = over_time(described, time)
     # Tables would render what senders write as HTML.
     params: Dict = {"color_scheme": PALETTE, "allow_render_html": False, **described["params"]}
-    if time := files.datasets[source].get("main_dttm_col"):
+    if time:
         for suffix in ("", "_b") if params.get("metrics_b") else ("",):
             in_range = {"subject": time, "operator": "TEMPORAL_RANGE", "comparator": "No filter"}
             simple = {"clause": "WHERE", "expressionType": "SIMPLE", **in_range}
@@ -163,6 +219,49 @@ def chart(files: Files, name: str) -> Dict:
         "uuid": files.id("charts", name),
         "dataset_uuid": files.id("datasets", source),
     }
+
+
+def shows_parts(described: Dict) -> bool:
+    """Whether a chart shows steps that are not whole apart from the others: a mixed chart over time does."""
+    return described["viz_type"] == "mixed_timeseries" and described["params"]["x_axis"] in TIMES
+
+
+def over_time(described: Dict, time: str) -> Dict:
+    """A chart with what it needs to be drawn over time, and with a description that says how it is.
+
+    Steps that are not whole are a mixed chart's second query: a total a step, pale. With `whole_steps` a chart is
+    without them.
+    """
+    described = dict(described)
+    only_whole = described.pop("whole_steps", False)
+    params = (TREND if described["viz_type"] == "big_number" else OVER_TIME) | described["params"]
+    at_least = TIMES[params["x_axis"]]
+    whole = macro("is_whole", time, at_least)
+    minutes = "a minute" if at_least == grain.MINUTE else f"{at_least // grain.MINUTE} minutes"
+    steps = f"In steps of {minutes}, or longer ones where the time range has more than {grain.POINTS}. Times in UTC."
+    said = [described["description"], steps]
+    if only_whole or shows_parts(described):
+        params["adhoc_filters"] = with_condition(described["params"], whole)
+    if only_whole:
+        said.append("Steps that are not over, or not wholly in the range, are left out.")
+    if shows_parts(described):
+        said.append("What is pale is of a step that is not over, or not wholly in the range.")
+        params["adhoc_filters_b"] = with_condition(described["params"], f"NOT ({whole})")
+        params["metrics_b"] = [metric + IN_PART for metric in params["metrics"]]
+        params["seriesTypeB"] = "bar" if params["seriesType"] == "bar" else "scatter"
+        params["row_limit_b"], params["truncate_metric_b"] = params["row_limit"], True
+    if "limit" in params:
+        said.append(f"Beyond the {params['limit']} largest, all are one: Others.")
+        params["group_others_when_limit_reached"] = True
+    return {**described, "description": " ".join(said), "params": params}
+
+
+def with_condition(params: Dict, sql: str) -> list[Dict]:
+    """A chart's filters, and one more."""
+    return [
+        *params.get("adhoc_filters", []),
+        {"clause": "WHERE", "expressionType": "SQL", "sqlExpression": sql},
+    ]
 
 
 def dashboard(files: Files, slug: str) -> Dict:
@@ -182,7 +281,7 @@ def dashboard(files: Files, slug: str) -> Dict:
         "position": position(files, described, numbers, links(files, slug)),
         "metadata": {
             "color_scheme": PALETTE,
-            "label_colors": described.get("label_colors", {}),
+            "label_colors": described.get("label_colors", {}) | pale(files, names),
             "refresh_frequency": REFRESH_SECONDS,
             "stagger_refresh": False,
             "timed_refresh_immune_slices": [],
@@ -196,6 +295,16 @@ def dashboard(files: Files, slug: str) -> Dict:
                 *(column_filter(files, column, numbers) for column in described["filters"]),
             ],
         },
+    }
+
+
+def pale(files: Files, names: list[str]) -> dict[str, str]:
+    """The colours of what charts show of steps that are not whole, by the names of its series."""
+    charts = [files.charts[name] for name in names if shows_parts(files.charts[name])]
+    return {
+        metric + IN_PART: colour
+        for chart in charts
+        for metric, colour in zip(chart["params"]["metrics"], PALE, strict=False)
     }
 
 
@@ -321,12 +430,12 @@ def cross_filter(files: Files, name: str, numbers: Mapping[str, int]) -> Dict:
 
 
 def split_by(params: Mapping[str, Any]) -> set[str]:
-    """The columns that a chart is split by, whatever Superset calls them for its kind."""
+    """The columns that a chart is split by, whatever Superset calls them for its kind: but for steps of time."""
     found: set[str] = set()
     for key in ("x_axis", "entity", "columns", "groupby", "groupby_b"):
         value = params.get(key, [])
         found |= {value} if isinstance(value, str) else set(value)
-    return found
+    return found - TIMES.keys()
 
 
 def without(files: Files, columns: set[str], numbers: Mapping[str, int]) -> list[int]:

@@ -10,10 +10,12 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).resolve().parent.parent))  # where settings.py is
 sys.path.append(str(Path(__file__).resolve().parent))  # where what this file is made of is
 
+import grain
 import open_dashboards
 import pymysql
 import raw_events_page
 from sqlalchemy.engine import URL
+from superset.config import THEME_DARK, THEME_DEFAULT
 from superset.utils.log import AbstractEventLogger
 
 import settings
@@ -54,7 +56,7 @@ BLUEPRINTS = [raw_events_page.page]
 FEATURE_FLAGS = {
     "DRILL_BY": True,
     "DRILL_TO_DETAIL": True,
-    "ENABLE_TEMPLATE_PROCESSING": True,  # the *_by_period datasets look back by the length of the chosen range
+    "ENABLE_TEMPLATE_PROCESSING": True,  # what is shown, and how finely, goes by the chosen range
     "ALERT_REPORTS": bool(_settings.alert_webhook_url),
     "ALERT_REPORT_WEBHOOK": bool(_settings.alert_webhook_url),
     "DASHBOARD_RBAC": _settings.superset_public,
@@ -66,6 +68,8 @@ if _settings.alert_webhook_url:
 # Who comes with a guest token, made for a page that embeds a dashboard. Superset's own secret for it is known to all.
 GUEST_ROLE_NAME = open_dashboards.EMBEDDING
 GUEST_TOKEN_JWT_SECRET = hmac.digest(SECRET_KEY.encode(), b"guest token", "sha256").hex()
+
+JINJA_CONTEXT_ADDONS = {macro.__name__: macro for macro in (grain.step_seconds, grain.step_start, grain.is_whole)}
 
 # Relative ranges end now, to the second; Superset's own default is the last midnight.
 DEFAULT_RELATIVE_START_TIME = "now"
@@ -109,6 +113,32 @@ EXTRA_CATEGORICAL_COLOR_SCHEMES = [
         "colors": ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999999", "#F0E442"],
     }
 ]
+# How ECharts writes times on an axis: a day where one begins, else the time of day, both by a clock of 24 hours. Of
+# Superset's own formats those that go by the range have one of 12.
+_TIME_AXIS = {
+    "xAxis": {
+        "axisLabel": {
+            "showMaxLabel": False,
+            "formatter": {
+                "year": "{d} {MMM} {yyyy}",
+                "month": "{d} {MMM}",
+                "day": "{d} {MMM}",
+                "hour": "{HH}:{mm}",
+                "minute": "{HH}:{mm}",
+                "second": "{HH}:{mm}",
+                "millisecond": "{HH}:{mm}",
+            },
+        }
+    }
+}
+_ECHARTS = {
+    "echartsOptionsOverridesByChartType": dict.fromkeys(
+        ("mixed_timeseries", "echarts_timeseries", "echarts_timeseries_line", "echarts_area"), _TIME_AXIS
+    )
+}
+THEME_DEFAULT = {**THEME_DEFAULT, **_ECHARTS}
+THEME_DARK = {**THEME_DARK, **_ECHARTS}
+
 APP_NAME = "Tillstream"
 
 SESSION_COOKIE_SAMESITE = "Lax"

@@ -25,6 +25,13 @@ ASK_AT_ONCE = """async (asked) => {
   return performance.now() - began;
 }"""
 
+# Asks such a question again, and returns the answer.
+ASK = """async ([url, headers, body]) => {
+  const answer = await fetch(url, {method: 'POST', headers, body});
+  if (!answer.ok) throw new Error(await answer.text());
+  return (await answer.json()).result;
+}"""
+
 
 class Received:
     """Begins to listen when it is made."""
@@ -52,13 +59,14 @@ class Received:
         self.asked[str(about["slice_id"])] = (asked.url, asked.headers, asked.post_data)
         self.count += 1
 
-    def questions(self) -> list[tuple[str, dict[str, str], str]]:
-        """Address, headers and body of what the charts asked last, the map's apart; see ASK_AT_ONCE."""
-        return [
-            (url, {name: headers[name] for name in ("content-type", "x-csrftoken")}, body)
-            for url, headers, body in self.asked.values()
-            if "json" in headers["content-type"]
-        ]
+    def questions(self) -> dict[str, tuple[str, dict[str, str], str]]:
+        """Chart's name -> address, headers and body of what it asked last; without the map, which has its own way."""
+        names = self.page.evaluate(NAMES)
+        return {
+            names[chart]: (url, {name: headers[name] for name in ("content-type", "x-csrftoken")}, body)
+            for chart, (url, headers, body) in self.asked.items()
+            if chart in names and "json" in headers["content-type"]
+        }
 
     def all_of(self, names: Iterable[str]) -> bool:
         """Whether each chart of these names was sent something: a page may show it before we have been told."""

@@ -152,7 +152,7 @@ def test_the_data_of_a_dashboard_are_there_soon(tab: Callable[[str], Dashboard],
     """All charts ask at once, as on opening it, and none is answered from the cache."""
     dashboard = tab(slug)
     dashboard.open()
-    asked = [(url, headers, fresh(body)) for url, headers, body in dashboard.received.questions()]
+    asked = [(url, headers, fresh(body)) for url, headers, body in dashboard.received.questions().values()]
     dashboard.page.goto(f"{dashboard.address}/health")  # the page's own refresh would ask, too
     took_ms = [dashboard.page.evaluate(ASK_AT_ONCE, asked) for _ in range(3)]
     log.info("%s, %d charts: %s", slug, len(asked), ", ".join(f"{ms:.0f} ms" for ms in took_ms))

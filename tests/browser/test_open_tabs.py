@@ -56,7 +56,7 @@ def rows_of_superset(settings: Settings) -> int:
 
 def test_five_open_tabs_are_served_and_leave_nothing(live: Stack, dashboard: Dashboard) -> None:
     dashboard.open()
-    asked = dashboard.received.questions()
+    asked = list(dashboard.received.questions().values())
     dashboard.page.goto(f"{dashboard.address}/health")  # the page's own refresh would ask, too
     stack, rows = live, rows_of_superset(live.settings)
 

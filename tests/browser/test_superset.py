@@ -17,7 +17,7 @@ from settings import ROOT, Settings, as_environment, load
 from stores import mysql as store
 from tests.browser.conftest import token
 from tests.browser.shop import Minutes
-from tests.dashboards import assets
+from tests.dashboards import assets, rendered
 from tests.exposure import assert_no_secret_is_seen
 
 pytestmark = pytest.mark.browser
@@ -75,7 +75,7 @@ def test_sql_lab_can_not_write(admin: APIRequestContext) -> None:
 @pytest.mark.parametrize("name", FILES.datasets)
 def test_dataset_columns_are_in_mysql(settings: Settings, name: str) -> None:
     dataset = assets.dataset(FILES, name)
-    query = re.sub(r"\{\{.*?\}\}", "2026-01-01", dataset.get("sql") or f"SELECT * FROM {name}")
+    query = rendered(dataset.get("sql") or f"SELECT * FROM {name}")
     connection = store.connect(settings, "reader", settings.domain)
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT * FROM ({query}) AS dataset LIMIT 0")

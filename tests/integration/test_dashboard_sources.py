@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from math import erf, sqrt
@@ -14,7 +13,7 @@ import pytest
 from local.stack import Stack
 from settings import ROOT
 from stores import mysql
-from tests.dashboards import assets
+from tests.dashboards import assets, grain, rendered
 from tests.integration.database import own_database
 
 pytestmark = pytest.mark.integration
@@ -70,9 +69,7 @@ def history_from(cursor: Any, moment: datetime) -> None:
 
 def by_period(cursor: Any, dataset: str, figure: str, where: str = "TRUE") -> list[float]:
     """A figure by period, oldest first, as Superset asks for it with the chosen range."""
-    sql = assets.dataset(FILES, dataset)["sql"]
-    sql = re.sub(r"\{\{ from_dttm.*?\}\}", SINCE.isoformat(), sql)
-    sql = re.sub(r"\{\{ to_dttm.*?\}\}", UNTIL.isoformat(), sql)
+    sql = rendered(assets.dataset(FILES, dataset)["sql"], SINCE.isoformat(), UNTIL.isoformat())
     cursor.execute(
         f"SELECT period, {figure} FROM ({sql}) AS dataset"
         f" WHERE period >= %s AND period < %s AND {where} GROUP BY period ORDER BY period",
@@ -187,8 +184,7 @@ def test_a_cart_is_abandoned_after_half_an_hour(
 ) -> None:
     session(cursor, NOW, last_seen=NOW - since_last_event * MINUTE, cart_cents=cart_cents)
     sql = assets.dataset(FILES, "abandoned_carts")["sql"]
-    sql = re.sub(r"\{\{ from_dttm.*?\}\}", (NOW - 60 * MINUTE).isoformat(), sql)
-    sql = re.sub(r"\{\{ to_dttm.*?\}\}", NOW.isoformat(), sql)
+    sql = rendered(sql, (NOW - 60 * MINUTE).isoformat(), NOW.isoformat())
     cursor.execute(
         f"SELECT abandoned_at FROM ({sql}) AS dataset WHERE abandoned_at BETWEEN %s AND %s", (NOW - 60 * MINUTE, NOW)
     )
@@ -295,15 +291,43 @@ def test_percentiles_are_of_each_kind_of_latency(
         insert(
             cursor, "latency_by_minute", minute=SINCE + MINUTE, since="created", latency_ms=latency_ms, events=events
         )
-    sql = assets.dataset(FILES, "latency_percentiles")["sql"]
-    sql = re.sub(r"\{\{ from_dttm.*?\}\}", SINCE.isoformat(), sql)
-    sql = re.sub(r"\{\{ to_dttm.*?\}\}", UNTIL.isoformat(), sql)
+    sql = rendered(assets.dataset(FILES, "latency_percentiles")["sql"], SINCE.isoformat(), UNTIL.isoformat())
     figures = ", ".join(metrics("latency_percentiles")[name] for name in ("p50", "p95", "p99"))
     cursor.execute(f"SELECT since, {figures} FROM ({sql}) AS dataset GROUP BY since ORDER BY since")
     assert [(since, *map(float, row)) for since, *row in cursor.fetchall()] == [
         ("appended", 5, 5, 5),
         ("created", *percentiles),
     ]
+
+
+def test_percentiles_of_a_longer_step_are_of_all_its_events(cursor: Any) -> None:
+    """A mean of the minutes' percentiles would be something else."""
+    for minutes, events_by_ms in enumerate([{100: 97}, {900: 2}, {5_000: 1}]):
+        for latency_ms, events in events_by_ms.items():
+            minute = SINCE.replace(second=0) + (1 + minutes) * MINUTE
+            insert(cursor, "latency_by_minute", minute=minute, since="appended", latency_ms=latency_ms, events=events)
+    since = SINCE + MINUTE  # cuts the first step, of five minutes; the first minute is in the range
+    sql = rendered(
+        assets.dataset(FILES, "latency_percentiles")["sql"],
+        (since - timedelta(seconds=30)).isoformat(),
+        (since + timedelta(days=1)).isoformat(),
+    )
+    figures = ", ".join(metrics("latency_percentiles")[name] for name in ("p50", "p95", "p99"))
+    cursor.execute(f"SELECT time, {figures} FROM ({sql}) AS dataset WHERE minute >= %s GROUP BY time", (since,))
+    assert [(time, *map(float, row)) for time, *row in cursor.fetchall()] == [(SINCE.replace(second=0), 0.1, 0.1, 0.9)]
+
+
+@pytest.mark.parametrize("step", grain.STEPS)
+def test_a_time_lies_in_its_step(cursor: Any, step: int) -> None:
+    begins = SINCE.replace(second=0, minute=0, hour=0)
+    last = begins + timedelta(seconds=step) - timedelta(milliseconds=1)
+    ends = [(begins + at).isoformat() for at in (timedelta(0), grain.POINTS * timedelta(seconds=step))]
+    session(cursor, begins)
+    session(cursor, last)
+    session(cursor, begins + timedelta(seconds=step))
+    start = grain.step_start("first_seen", *ends)
+    cursor.execute(f"SELECT {start} AS step, COUNT(*) FROM sessions GROUP BY {start} ORDER BY step")
+    assert cursor.fetchall() == [(begins, 2), (begins + timedelta(seconds=step), 1)]
 
 
 @pytest.mark.parametrize(("seconds_ago", "lag"), [(1, 7), (40, None)])

@@ -25,6 +25,10 @@ GRAINS_BELOW_A_DAY = {"PT1S", "PT1M", "PT1H"}  # of Superset's own for MySQL: ea
 OUR_WORDS = {"step", "reason", "rule", "action", "since", "query", "kind", "topic", "address", "shopper", "price"}
 OUR_WORDS |= {"latency", "pieces", "raw_events"}  # the last are links, which are HTML
 """Columns of text that no sender writes."""
+MOST_OF_OURS = 40
+"""Values that one of them has at most."""
+BY_THE_CLOCK = {"active_shoppers", "latest_minutes"}
+"""Charts of a number of minutes, whatever the time range."""
 
 
 class Assets:
@@ -122,6 +126,26 @@ def test_charts_use_what_their_dataset_has(assets: Assets) -> None:
         assert filtered | files.split_by(params) <= columns(dataset), name
         assert measured, name
         assert measured <= metrics(dataset), name
+
+
+def test_charts_over_time_are_as_fine_as_the_range_lets_them(assets: Assets) -> None:
+    """By a column of the dataset they would have a point a minute, however many these are."""
+    for name, chart in assets.charts.items():
+        dataset, x_axis = assets.files.datasets[assets.files.charts[name]["dataset"]], chart["params"].get("x_axis")
+        times = {column["column_name"] for column in dataset["columns"] if column.get("is_dttm")} - files.TIMES.keys()
+        if name not in BY_THE_CLOCK:
+            assert x_axis not in times - {"period"}, name  # a period is a point
+            assert x_axis in files.TIMES or "time_grain_sqla" not in chart["params"], name
+
+
+def test_no_row_of_a_chart_over_time_is_left_out(assets: Assets) -> None:
+    """Superset would leave out the smallest, without a word."""
+    for name, chart in assets.charts.items():
+        params = chart["params"]
+        if params.get("x_axis") in files.TIMES and params.get("groupby"):
+            assert "limit" in params or set(params["groupby"]) <= OUR_WORDS, name
+            series = params.get("limit", MOST_OF_OURS) + 1  # and what is beyond the limit
+            assert series * (files.grain.POINTS + 1) < params["row_limit"], name
 
 
 def test_everything_has_a_description(assets: Assets) -> None:
