@@ -30,7 +30,8 @@ def step_seconds(since: str | None, until: str | None, at_least: int = MINUTE) -
 def step_start(column: str, since: str | None, until: str | None, at_least: int = MINUTE) -> str:
     """SQL for the beginning of the step in which a column's time lies, in a form that Superset's SQL parser keeps."""
     step = step_seconds(since, until, at_least)
-    return f"DATE_ADD(CAST({column} AS DATE), INTERVAL FLOOR(TIME_TO_SEC({column}) / {step}) * {step} SECOND)"
+    seconds = f"TIME_TO_SEC({column})"  # of the day, without fractions; divided by a long step they would be rounded up
+    return f"DATE_ADD(CAST({column} AS DATE), INTERVAL ({seconds} - MOD({seconds}, {step})) SECOND)"
 
 
 def is_whole(column: str, since: str | None, until: str | None, at_least: int = MINUTE) -> str:

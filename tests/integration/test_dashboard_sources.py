@@ -306,12 +306,9 @@ def test_percentiles_of_a_longer_step_are_of_all_its_events(cursor: Any) -> None
         for latency_ms, events in events_by_ms.items():
             minute = SINCE.replace(second=0) + (1 + minutes) * MINUTE
             insert(cursor, "latency_by_minute", minute=minute, since="appended", latency_ms=latency_ms, events=events)
-    since = SINCE + MINUTE  # cuts the first step, of five minutes; the first minute is in the range
-    sql = rendered(
-        assets.dataset(FILES, "latency_percentiles")["sql"],
-        (since - timedelta(seconds=30)).isoformat(),
-        (since + timedelta(days=1)).isoformat(),
-    )
+    since = SINCE + timedelta(seconds=30)  # cuts the first step, of five minutes
+    sql = assets.dataset(FILES, "latency_percentiles")["sql"]
+    sql = rendered(sql, since.isoformat(), (since + timedelta(days=1)).isoformat())
     figures = ", ".join(metrics("latency_percentiles")[name] for name in ("p50", "p95", "p99"))
     cursor.execute(f"SELECT time, {figures} FROM ({sql}) AS dataset WHERE minute >= %s GROUP BY time", (since,))
     assert [(time, *map(float, row)) for time, *row in cursor.fetchall()] == [(SINCE.replace(second=0), 0.1, 0.1, 0.9)]
