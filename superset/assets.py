@@ -41,11 +41,16 @@ PALETTE = "okabe_ito"
 LAST_HOUR = 'DATEADD(DATETIME("now"), -1, hour) : now'
 """Superset's own "Last hour" begins and ends at whole hours."""
 
+ANY_CHART = {
+    "color_scheme": PALETTE,
+    "allow_render_html": False,  # tables would render what senders write
+    "table_timestamp_format": "%Y-%m-%d %H:%M:%S",
+}
 TIMES = {"time": grain.MINUTE, "time_from_5_min": 5 * grain.MINUTE}
 """What a chart over time has as its x axis -> its shortest step, in seconds: they grow with the time range (grain.py).
 Datasets with such charts get these columns, made of their main time column."""
 OVER_TIME = {
-    "row_limit": 50_000,  # the most that Superset's own menu has; POINTS of SERIES are far below
+    "row_limit": 50_000,  # the most that Superset's own menu has
     "show_legend": True,
     "legendType": "plain",
     "legendOrientation": "top",
@@ -164,12 +169,13 @@ def macro(name: str, column: str, at_least: int) -> str:
 def time_columns(described: Dict, charts: list[Dict]) -> Iterator[Dict]:
     """The columns by which charts draw a dataset over time, but for those that it has itself.
 
-    For Superset they are no time columns: it would offer grains of its own for them.
+    `is_dttm` is for columns to which Superset's own grains and time ranges apply.
     """
     there_are = {each["column_name"] for each in described["columns"]}
     for name in sorted({chart["params"].get("x_axis") for chart in charts} & (TIMES.keys() - there_are)):
         expression = macro("step_start", described["main_dttm_col"], TIMES[name])
-        yield {"column_name": name, "verbose_name": "Time", "type": "DATETIME", "expression": expression}
+        made = {"column_name": name, "verbose_name": "Time", "type": "DATETIME", "is_dttm": False}
+        yield {**made, "expression": expression}
 
 
 def metrics_in_part(described: Dict, charts: list[Dict]) -> Iterator[Dict]:
@@ -206,8 +212,7 @@ def chart(files: Files, name: str) -> Dict:
     time = files.datasets[source].get("main_dttm_col")
     if described["params"].get("x_axis") in TIMES:
         described = over_time(described, time)
-    # Tables would render what senders write as HTML.
-    params: Dict = {"color_scheme": PALETTE, "allow_render_html": False, **described["params"]}
+    params = ANY_CHART | described["params"]
     if time:
         for suffix in ("", "_b") if params.get("metrics_b") else ("",):
             in_range = {"subject": time, "operator": "TEMPORAL_RANGE", "comparator": "No filter"}
