@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
 
+from settings import Settings
 from tests.browser.cases import FILES, off, wanted
 from tests.browser.dashboard import Dashboard
 from tests.browser.received import ASK
@@ -14,6 +16,21 @@ from tests.dashboards import assets, grain
 Faults = dict[str, object]
 ROW_LIMIT = 50_000
 """Superset's own, for a query without one."""
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+def over_time(slugs: Iterable[str]) -> list[str]:
+    """Those of these dashboards that have charts over time."""
+    return [slug for slug in sorted(slugs) if any(map(has_time_axis, assets.charts_of(FILES.dashboards[slug])))]
+
+
+def around(settings: Settings, within: datetime, until: datetime) -> Iterator[Minutes]:
+    """Ranges of all lengths that end within a step, and one that begins within it."""
+    retention = timedelta(days=settings.mysql_retention_days)
+    for length in (HOUR / 6, HOUR, DAY, 5 * DAY, 20 * DAY, retention):
+        yield Minutes(settings, within - length, within)
+    yield Minutes(settings, within, until)
 
 
 def faults(dashboard: Dashboard, opened: Minutes, ranges: Iterable[Minutes]) -> Faults:

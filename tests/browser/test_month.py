@@ -17,8 +17,11 @@ from playwright.sync_api import BrowserContext
 from settings import Settings, load
 from stores import mysql
 from tests.browser import month
+from tests.browser.cases import PIPELINE
 from tests.browser.dashboard import Dashboard
+from tests.browser.ranges import around, faults, over_time
 from tests.browser.received import ASK_AT_ONCE
+from tests.browser.shop import Minutes
 from tests.dashboards import assets
 
 pytestmark = pytest.mark.month
@@ -34,6 +37,8 @@ SMALL_ROWS = 5000
 PERIODS = 2
 """A tile reads a table once for the chosen range and once for the one before: superset/dashboards/periods.sql."""
 HOUR = timedelta(hours=1)
+AGO = timedelta(days=10, seconds=40)
+"""In the midst of the history, and of a step."""
 DASHBOARD_MS = 6000
 """On two cores that the whole stack and the browser share it is 3 s for the largest, most of it Superset's own work."""
 
@@ -163,18 +168,28 @@ def test_the_data_of_a_dashboard_are_there_soon(tab: Callable[[str], Dashboard],
 def test_the_day_and_the_week_before_are_drawn(tab: Callable[[str], Dashboard], settings: Settings) -> None:
     dashboard = tab("sales-live")
     dashboard.open()
-    _, *whole = dashboard.received.rows()["Revenue against the day and the week before"]  # the range cuts the first
+    whole = dashboard.received.rows()["Revenue against the day and the week before"]
     with mysql.connected(settings, "reader", settings.domain) as connection:
         for name, days in (("1 day ago", 1), ("1 week ago", 7)):
             assert any(row[name] for row in whole)
             for row in whole:
-                since = datetime.fromtimestamp(row["minute"] / 1000, UTC) - timedelta(days=days)
+                since = datetime.fromtimestamp(row["time_from_5_min"] / 1000, UTC) - timedelta(days=days)
                 [(cents,)] = mysql.query(
                     connection,
                     "SELECT SUM(revenue_cents) FROM sales_by_minute WHERE minute >= %s AND minute < %s",
                     (since, since + timedelta(minutes=5)),
                 )
                 assert row[name] == pytest.approx(float(cents) / 100)
+
+
+@pytest.mark.parametrize("slug", over_time(FILES.dashboards))
+def test_charts_over_time_leave_nothing_out(
+    tab: Callable[[str], Dashboard], shop: Minutes, work: Minutes, slug: str
+) -> None:
+    dashboard, minutes = tab(slug), work if slug in PIPELINE else shop
+    dashboard.open(str(minutes))
+    within = shop.since - AGO
+    assert not faults(dashboard, minutes, around(shop.settings, within, minutes.until))
 
 
 def fresh(body: str) -> str:

@@ -1,40 +1,25 @@
-"""Charts over time at ranges from minutes to all that MySQL keeps: few points, no row left out, and the sum is that of
-the tables and of the tiles."""
+"""Charts over time at ranges from minutes to all that MySQL keeps: few points, no row left out, and what they add up is
+what the tables and so the tiles say."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime, timedelta
+import json
+from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
-from tests.browser.cases import FILES, PIPELINE
+from tests.browser.cases import FILES, PIPELINE, off, wanted
 from tests.browser.dashboard import Dashboard
-from tests.browser.ranges import faults, has_time_axis
+from tests.browser.ranges import DAY, around, faults, over_time
+from tests.browser.received import ASK
 from tests.browser.shop import Minutes
-from tests.dashboards import assets
 
 pytestmark = pytest.mark.browser
 
 WITHIN = timedelta(minutes=9, seconds=20)
-"""So long after the shop opened it is open, in the middle of a step of any length."""
-DAY = timedelta(days=1)
+"""So long after the shop opened it is open, and no step begins."""
 COMMITS = "SELECT MIN(committed_at) AS since, MAX(committed_at) AS until FROM batches"
-
-
-def ranges(minutes: Minutes, within: datetime, until: datetime) -> Iterator[Minutes]:
-    """Ranges that end within a step in which there is something, and one that begins within it."""
-    retention = timedelta(days=minutes.settings.mysql_retention_days)
-    for length in (timedelta(minutes=10), timedelta(hours=1), DAY, 5 * DAY, 20 * DAY, retention):
-        yield Minutes(minutes.settings, within - length, within)
-    yield Minutes(minutes.settings, within, until)
-
-
-def over_time(slugs: Iterable[str]) -> list[str]:
-    """Those of these dashboards that have charts over time."""
-    return [
-        slug for slug in sorted(slugs) if any(has_time_axis(name) for name in assets.charts_of(FILES.dashboards[slug]))
-    ]
 
 
 @pytest.mark.parametrize("slug", over_time(FILES.dashboards.keys() - PIPELINE))
@@ -42,7 +27,7 @@ def test_the_shop_s_charts_at_any_range(tab: Callable[[str], Dashboard], shop: M
     dashboard = tab(slug)
     dashboard.open(str(shop))
     within = shop.since + WITHIN
-    assert not faults(dashboard, shop, ranges(shop, within, within + DAY))
+    assert not faults(dashboard, shop, around(shop.settings, within, within + DAY))
 
 
 @pytest.mark.parametrize("slug", over_time(PIPELINE))
@@ -51,4 +36,18 @@ def test_the_pipeline_s_charts_at_any_range(tab: Callable[[str], Dashboard], wor
     dashboard.open(str(work))
     [commits] = work.select(COMMITS)
     within = (commits["since"] + (commits["until"] - commits["since"]) / 2).replace(microsecond=0)
-    assert not faults(dashboard, work, ranges(work, within, work.until))
+    assert not faults(dashboard, work, around(work.settings, within, work.until))
+
+
+def test_what_is_beyond_the_largest_series_is_one(tab: Callable[[str], Dashboard], shop: Minutes) -> None:
+    dashboard, chart = tab("shoppers"), "failed_payments_over_time"
+    dashboard.open(str(shop))
+    dashboard.choose_tab("Carts and payments")
+    titles = {chart: FILES.charts[chart]["slice_name"]}
+    url, headers, body = dashboard.received.questions()[titles[chart]]
+    asked = json.loads(body)
+    asked["queries"][0]["series_limit"] = 2
+    answer = dashboard.page.evaluate(ASK, [url, headers, json.dumps(asked)])
+    rows = [row for each in answer for row in each["data"]]
+    assert len(rows[0]) == 1 + 2 + 1  # the time, the two, and the others
+    assert not off({titles[chart]: rows}, titles, wanted(shop, titles))
