@@ -25,11 +25,10 @@ ASK_AT_ONCE = """async (asked) => {
   return performance.now() - began;
 }"""
 
-# Asks such a question again, and returns the answer.
+# Asks such a question again, and returns the answer: the results of its queries, or text where there are none.
 ASK = """async ([url, headers, body]) => {
   const answer = await fetch(url, {method: 'POST', headers, body});
-  if (!answer.ok) throw new Error(await answer.text());
-  return (await answer.json()).result;
+  return answer.ok ? (await answer.json()).result : await answer.text();
 }"""
 
 
