@@ -29,6 +29,8 @@ COMMANDS = [
 ]
 DEADLINE_S = 400
 KEPT = ROOT / ".local" / "failures"
+LOG_LINES = 150
+"""Of Superset's: a failure deep within it is some hundred."""
 
 
 @pytest.fixture(scope="package")
@@ -163,11 +165,13 @@ def dashboard(tab: Callable[[str], Dashboard]) -> Dashboard:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """A failed test leaves what its pages showed, and the data that their charts were sent, in a folder that its
-    report names; what is written in the charts is in the report itself."""
+    report names; what is written in the charts, and the end of Superset's log, is in the report itself."""
     report = yield
     if report.failed and item.funcargs.get("tabs"):
         folder = KEPT / re.sub(r"\W+", "-", item.name)
         texts = {dashboard.slug: dashboard.keep(folder) for dashboard in item.funcargs["tabs"]}
+        log = Stack(item.funcargs["tabs"][0].settings).log_tail("superset", LOG_LINES)
+        report.sections.append(("the end of superset.log", log))
         report.sections.append((f"on the pages, which are kept in {folder}", json.dumps(texts, indent=1)))
     return report
 
