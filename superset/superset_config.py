@@ -118,7 +118,7 @@ EXTRA_CATEGORICAL_COLOR_SCHEMES = [
 _TIME_AXIS = {
     "xAxis": {
         "axisLabel": {
-            "showMaxLabel": False,
+            "showMaxLabel": False,  # it would stand where the axis ends, at whatever second
             "formatter": {
                 "year": "{d} {MMM} {yyyy}",
                 "month": "{d} {MMM}",
