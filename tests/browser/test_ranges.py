@@ -25,9 +25,10 @@ COMMITS = "SELECT MIN(committed_at) AS since, MAX(committed_at) AS until FROM ba
 @pytest.mark.parametrize("slug", over_time(FILES.dashboards.keys() - PIPELINE))
 def test_the_shop_s_charts_at_any_range(tab: Callable[[str], Dashboard], shop: Minutes, slug: str) -> None:
     dashboard = tab(slug)
-    dashboard.open(str(shop))
+    days = Minutes(shop.settings, shop.until - 3 * DAY, shop.until)
+    dashboard.open(str(days))
     within = shop.since + WITHIN
-    assert not faults(dashboard, shop, around(shop.settings, within, within + DAY))
+    assert not faults(dashboard, days, around(shop.settings, within, within + DAY))
 
 
 @pytest.mark.parametrize("slug", over_time(PIPELINE))
