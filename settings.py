@@ -63,6 +63,7 @@ class Settings:
     mysql_host: str = "127.0.0.1"
     mysql_port: int = 13306
     mysql_retention_days: int = 3
+    mysql_hours_retention_days: int = 400
 
     superset_host: str = "127.0.0.1"
     superset_port: int = 8088
@@ -169,6 +170,7 @@ ALLOWED: dict[str, tuple[Any, str]] = {
     "alert_data_age_seconds": (lambda v: 10 <= v <= 86_400, "10 to 86400"),
     "alert_repeat_minutes": (lambda v: 0 <= v <= 1440, "0 to 1440"),
     "mysql_retention_days": (lambda v: v >= 1, "at least 1"),
+    "mysql_hours_retention_days": (lambda v: v >= 1, "at least 1"),
     "cassandra_ttl_days": (lambda v: v >= 1, "at least 1"),
     "kafka_retention_hours": (lambda v: v >= 1, "at least 1"),
 }

@@ -16,7 +16,7 @@ from cassandra.concurrent import execute_concurrent_with_args
 
 from audit.expected import read
 from stores import cassandra
-from stores.proven_hours import HOUR, minutes_of
+from stores.hour import HOUR, minutes_of
 
 QUERIES_IN_FLIGHT = 8  # a count reads a whole partition: many at once fill a small heap
 

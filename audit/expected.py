@@ -11,7 +11,8 @@ import msgspec
 
 from producer.ledger import LedgerView
 from spark_jobs.replay import EVENT, Letter, Place
-from stores.proven_hours import ByMinute, hour_of
+from stores.hour import hour_of
+from stores.proven_hours import ByMinute
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,21 @@ def ledger_by_minute(ledger: LedgerView) -> dict[tuple[datetime, str], tuple[int
         (datetime.fromtimestamp(minute, UTC), name): (events, cents)
         for minute, name, events, cents in ledger.events_by_minute()
     }
+
+
+def ledger_by_hour(ledger: LedgerView) -> dict[tuple[datetime, str], tuple[int, int]]:
+    """(hour, event name) -> (events, revenue in cents), as the ledger has it."""
+    hours = {(datetime.fromtimestamp(hour, UTC), name): figures for hour, name, *figures in ledger.hours}
+    return together(hours, in_hours(ledger_by_minute(ledger)))
+
+
+def in_hours(by_minute: ByMinute) -> dict[tuple[datetime, str], tuple[int, int]]:
+    """The sums of hours in place of those of minutes."""
+    found: dict[tuple[datetime, str], tuple[int, int]] = {}
+    for (minute, name), (events, cents) in by_minute.items():
+        before = found.get((hour_of(minute), name), (0, 0))
+        found[hour_of(minute), name] = before[0] + events, before[1] + cents
+    return found
 
 
 @dataclass

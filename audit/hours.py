@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from contracts import Contract
-from stores.proven_hours import HOUR, ProvenHour, hour_of, hours
+from stores.hour import HOUR, hour_of, hours
+from stores.proven_hours import ProvenHour
 from stores.time_to_live import TimeToLive, is_kept
 
 CLOCKS_DIFFER = timedelta(minutes=5)

@@ -5,7 +5,7 @@ The producer is held for a moment, so that nothing moves: it waits, it loses not
 comparison is per minute and event name, to the cent, and not only in sums, where two errors could cancel out.
 
 Of Cassandra and the dead letter an hour is compared once when it is sealed (see audit/hours.py), and remembered: what
-expires later was there. MySQL is compared each time, as far back as its retention goes.
+expires later was there. MySQL is compared each time, as far back as it reaches: by minute, and by hour before that.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from typing import NamedTuple
 
@@ -23,9 +23,18 @@ from cassandra.cluster import Session
 from mysql.connector.abstracts import MySQLConnectionAbstract
 
 import contracts
-from audit import progress
+from audit import aggregated, progress
 from audit.archived import Archived, archived
-from audit.expected import Letters, ledger_by_minute, opened, orders, per_minute, together
+from audit.expected import (
+    Letters,
+    in_hours,
+    ledger_by_hour,
+    ledger_by_minute,
+    opened,
+    orders,
+    per_minute,
+    together,
+)
 from audit.hours import Hours, is_sealed, told_apart
 from audit.progress import Reached
 from producer.ledger import NO_MINUTES, Ledger, LedgerView
@@ -36,8 +45,9 @@ from spark_jobs.seen import CONFLICT
 from spark_jobs.sinks.dead_letter import addresses, letters
 from spark_jobs.source import offsets_of
 from stores import cassandra, mysql, proven_hours, time_to_live
+from stores.hour import HOUR, hour_of
 from stores.outage import patiently
-from stores.proven_hours import HOUR, ByMinute, ProvenHour, hour_of
+from stores.proven_hours import ByMinute, ProvenHour
 
 log = logging.getLogger(__name__)
 
@@ -95,8 +105,12 @@ def verify(
         settled(settings, until)
         reached = wait(settings, session, connection, until)
         which = which_hours(settings, session, now, everything)
-        ledger = Ledger.read(settings.ledger_path, min(which.since, mysql_since(settings, now)).timestamp())
-        return compare(settings, ledger, reached, which, now, session, connection)
+        with mysql.transaction(connection) as cursor:
+            reach = aggregated.reach(cursor)
+        ledger = Ledger.read(
+            settings.ledger_path, min(which.since, reach.minutes_from).timestamp(), reach.hours_from.timestamp()
+        )
+        return compare(settings, ledger, reached, which, now, session, connection, everything)
 
 
 def settled(settings: Settings, until: float) -> None:
@@ -138,11 +152,6 @@ def which_hours(settings: Settings, session: Session, now: datetime, everything:
     return told_apart(proven, busy, lives, contracts.load(settings.domain), now, everything)
 
 
-def mysql_since(settings: Settings, now: datetime) -> datetime:
-    """From when on MySQL's retention keeps minutes for certain."""
-    return now - timedelta(days=settings.mysql_retention_days) + HOUR
-
-
 def compare(
     settings: Settings,
     ledger: LedgerView,
@@ -151,10 +160,12 @@ def compare(
     now: datetime,
     session: Session,
     connection: MySQLConnectionAbstract,
+    everything: bool = False,
 ) -> Verdict:
     """Compares the ledger with both stores, while nothing moves, and remembers sealed hours that are as they should be.
 
-    The ledger needs its minutes from the first hour to look at, or that MySQL keeps, on. Raises Outage.
+    The ledger needs its minutes from the first hour to look at, or that MySQL has by minute, on, and the hours before
+    that MySQL has. `everything`: all of MySQL's tables are held against each other by hour, too. Raises Outage.
     """
     dead = opened(letters(settings, which.since - HOUR), outcomes(session))
     by_ledger = ledger_by_minute(ledger)
@@ -163,18 +174,29 @@ def compare(
         remember(session, each, contract, now)
         looks.append(each)
     sums = summed([*which.proven.values(), *(each.figures for each in looks)])
-    since = mysql_since(settings, now)
-    due, stored = (
-        {key: value for key, value in each.items() if key[0] >= since and hour_of(key[0]) not in which.expired}
-        for each in (together(by_ledger, sums.mended), mysql_by_minute(connection))
-    )
+    with mysql.transaction(connection) as cursor:
+        reach = aggregated.reach(cursor)
+        by_minute, by_hour = (reach.minutes_from, now + HOUR), (reach.hours_from, reach.minutes_from)
+        minutes = [
+            within(figures, by_minute, which.expired)
+            for figures in (together(by_ledger, sums.mended), aggregated.events(cursor, by_minute))
+        ]
+        hours = [
+            within(figures, by_hour, which.expired)
+            for figures in (
+                together(ledger_by_hour(ledger), in_hours(sums.mended)),
+                aggregated.events(cursor, by_hour, by_hour=True),
+            )
+        ]
+        tables = list(aggregated.pairs(cursor, by_minute))
+        tables += aggregated.pairs(cursor, by_hour, by_hour=True) if everything else []
     verdict = Verdict(
         acknowledged=ledger.acknowledged,
         archived=sums.events,
         aggregated=aggregate.aggregated or 0,
         duplicates_dropped=aggregate.duplicates or 0,
         rejected=sums.letters - sum(sums.closed.values()),
-        revenue_cents_off=cents_off(due, stored),
+        revenue_cents_off=cents_off(*minutes) + cents_off(*hours),
     )
     if which.expired:
         log.warning(
@@ -184,9 +206,10 @@ def compare(
     verdict.differences = [
         *off({"records": (ledger.acknowledged, aggregate.records)}),
         *off({} if which.expired else totals(ledger, sums, verdict, aggregate)),
-        *unequal("events in MySQL's events_by_minute", due, stored),
+        *unequal("events in MySQL's events_by_minute", *minutes),
+        *unequal("events in MySQL's events_by_hour", *hours),
         *archive_differs(looks),
-        *tables_agree(connection, since),
+        *tables_agree(tables),
     ]
     return verdict
 
@@ -282,10 +305,16 @@ def joined(mappings: Iterable[Mapping]) -> dict:
     return {key: value for mapping in mappings for key, value in mapping.items()}
 
 
-def mysql_by_minute(connection: MySQLConnectionAbstract) -> dict[tuple[datetime, str], tuple[int, int]]:
-    """(minute, event name) -> (events, revenue in cents), as MySQL has it."""
-    rows = mysql.query(connection, "SELECT minute, event_name, events, revenue_cents FROM events_by_minute")
-    return {(minute.replace(tzinfo=UTC), name): (events, cents) for minute, name, events, cents in rows}
+def within(figures: ByMinute, span: aggregated.Span, without: Container[datetime]) -> ByMinute:
+    """Those of a span, without some hours."""
+    since, until = span
+    return {key: value for key, value in figures.items() if since <= key[0] < until and hour_of(key[0]) not in without}
+
+
+def tables_agree(pairs: Iterable[tuple[str, Mapping, Mapping]]) -> Iterator[str]:
+    """The differences between MySQL's tables in words."""
+    for name, one, other in pairs:
+        yield from unequal(f"{name} by two tables", one, other)
 
 
 def cents_off(expected: ByMinute, stored: ByMinute) -> int:
@@ -317,49 +346,3 @@ def totals(ledger: LedgerView, sums: Sums, verdict: Verdict, aggregate: Reached)
         f"passed over as {CONFLICT}": (ledger.conflicts, sums.conflicts),
         f"passed over as {REPEAT}": (ledger.reloads, sums.repeats),
     }
-
-
-def tables_agree(connection: MySQLConnectionAbstract, since: datetime) -> list[str]:
-    """Differences between MySQL's tables: each is merged on its own, so each must have the same sums."""
-    start = since.replace(tzinfo=None, second=0, microsecond=0)
-    events = by_minute(
-        connection,
-        "events_by_minute",
-        start,
-        events="events",
-        orders="IF(event_name = 'purchase', events, 0)",
-        revenue="revenue_cents",
-    )
-    sales = by_minute(
-        connection,
-        "sales_by_minute",
-        start,
-        events="events",
-        orders="orders",
-        revenue="revenue_cents",
-        whole="order_value_cents",
-        units="units",
-    )
-    items = by_minute(connection, "items_by_minute", start, units="units", revenue="revenue_cents")
-    pairs = {
-        "events": (events["events"], sales["events"]),
-        "orders": (events["orders"], sales["orders"]),
-        "revenue": (events["revenue"], sales["revenue"]),
-        "whole orders": (sales["revenue"], sales["whole"]),
-        "units": (sales["units"], items["units"]),
-        "revenue by item": (sales["revenue"], items["revenue"]),
-    }
-    return [words for what, pair in pairs.items() for words in unequal(f"{what} by two tables", *pair)]
-
-
-def by_minute(
-    connection: MySQLConnectionAbstract, table: str, since: datetime, **sums: str
-) -> dict[str, dict[datetime, int]]:
-    """Name of each of the `sums` -> its value by minute, without the minutes in which it is 0."""
-    columns = ", ".join(f"SUM({sum_of})" for sum_of in sums.values())
-    rows = mysql.query(
-        connection,
-        f"SELECT minute, {columns} FROM {table} WHERE minute >= %s GROUP BY minute",  # noqa: S608 - names only
-        (since,),
-    )
-    return {name: {row[0]: row[at] for row in rows if row[at]} for at, name in enumerate(sums, start=1)}

@@ -144,3 +144,85 @@ CREATE TABLE IF NOT EXISTS sessions (
   KEY by_seen_minute (seen_minute, cart_cents, first_seen, furthest_step, first_order_at, country, device, source,
                       currency)
 );
+
+-- What the rows above become when MYSQL_RETENTION_DAYS have passed: rows of hours, kept for MYSQL_HOURS_RETENTION_DAYS.
+-- They have the same columns; `minute` is the one with which the hour begins. What happened is in one of the two tables,
+-- never in both.
+CREATE TABLE IF NOT EXISTS events_by_hour LIKE events_by_minute;
+CREATE TABLE IF NOT EXISTS sales_by_hour LIKE sales_by_minute;
+CREATE TABLE IF NOT EXISTS items_by_hour LIKE items_by_minute;
+CREATE TABLE IF NOT EXISTS order_lines_by_hour LIKE order_lines_by_minute;
+CREATE TABLE IF NOT EXISTS payments_by_hour LIKE payments_by_minute;
+CREATE TABLE IF NOT EXISTS searches_by_hour LIKE searches_by_minute;
+CREATE TABLE IF NOT EXISTS pages_by_hour LIKE pages_by_minute;
+CREATE TABLE IF NOT EXISTS promotions_by_hour LIKE promotions_by_minute;
+
+-- Sessions become several such tables, by the hour in which they began. One with all columns would have nearly as many
+-- rows as there were sessions. Each is filled from a view, *_by_session, in which a session is a row of the same form.
+CREATE TABLE IF NOT EXISTS visits_by_hour (
+  minute       DATETIME NOT NULL COMMENT 'with which the hour begins, as in the tables below',
+  country      CHAR(2) NOT NULL,
+  device       VARCHAR(16) NOT NULL,
+  source       VARCHAR(32) NOT NULL,
+  currency     CHAR(3) NOT NULL,
+  experiment   VARCHAR(64) NOT NULL,
+  variant      VARCHAR(64) NOT NULL,
+  was_known    TINYINT NOT NULL,
+  sessions     BIGINT NOT NULL,
+  bounced      BIGINT NOT NULL COMMENT 'those with a single event',
+  viewed       BIGINT NOT NULL COMMENT 'those that viewed an item at least, as furthest_step says',
+  carted       BIGINT NOT NULL COMMENT 'added to the cart at least',
+  checked_out  BIGINT NOT NULL COMMENT 'began the checkout at least',
+  paid         BIGINT NOT NULL COMMENT 'gave payment details at least',
+  bought       BIGINT NOT NULL,
+  order_cents  BIGINT NOT NULL,
+  PRIMARY KEY (minute, country, device, source, currency, experiment, variant, was_known)
+);
+
+CREATE TABLE IF NOT EXISTS entry_pages_by_hour (
+  minute        DATETIME NOT NULL,
+  country       CHAR(2) NOT NULL,
+  device        VARCHAR(16) NOT NULL,
+  source        VARCHAR(32) NOT NULL,
+  currency      CHAR(3) NOT NULL,
+  landing_page  VARCHAR(255) NOT NULL,
+  sessions      BIGINT NOT NULL,
+  bounced       BIGINT NOT NULL,
+  bought        BIGINT NOT NULL,
+  PRIMARY KEY (minute, country, device, source, currency, landing_page)
+);
+
+CREATE TABLE IF NOT EXISTS visit_lengths_by_hour (
+  minute         DATETIME NOT NULL,
+  country        CHAR(2) NOT NULL,
+  device         VARCHAR(16) NOT NULL,
+  source         VARCHAR(32) NOT NULL,
+  currency       CHAR(3) NOT NULL,
+  seconds_spent  INT NOT NULL COMMENT 'as in sessions',
+  sessions       BIGINT NOT NULL,
+  PRIMARY KEY (minute, country, device, source, currency, seconds_spent)
+);
+
+CREATE TABLE IF NOT EXISTS times_to_order_by_hour (
+  minute            DATETIME NOT NULL,
+  country           CHAR(2) NOT NULL,
+  device            VARCHAR(16) NOT NULL,
+  source            VARCHAR(32) NOT NULL,
+  currency          CHAR(3) NOT NULL,
+  minutes_to_order  BIGINT NOT NULL COMMENT 'whole ones from the first event to the first order, 15 for 15 or more',
+  bought            BIGINT NOT NULL,
+  seconds_to_order  BIGINT NOT NULL,
+  PRIMARY KEY (minute, country, device, source, currency, minutes_to_order)
+);
+
+CREATE TABLE IF NOT EXISTS promoted_orders_by_hour (
+  minute         DATETIME NOT NULL,
+  country        CHAR(2) NOT NULL,
+  device         VARCHAR(16) NOT NULL,
+  source         VARCHAR(32) NOT NULL,
+  currency       CHAR(3) NOT NULL,
+  promotion      VARCHAR(64) NOT NULL COMMENT 'that was chosen first',
+  orders         BIGINT NOT NULL COMMENT 'sessions that ordered after that',
+  revenue_cents  BIGINT NOT NULL,
+  PRIMARY KEY (minute, country, device, source, currency, promotion)
+);

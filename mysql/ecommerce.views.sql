@@ -42,6 +42,35 @@ FROM (SELECT (SELECT MAX(last_seen) FROM sessions
               WHERE seen_minute = (SELECT MAX(seen_minute) FROM sessions)) AS newest_event,
              (SELECT MAX(committed_at) FROM batches) AS last_commit) AS latest;
 
--- From when on every minute is whole. Late events reach further back, but only a few of each minute.
+-- From when on every minute is whole, or its hour. Late events reach further back, but only a few of each minute.
 CREATE OR REPLACE SQL SECURITY INVOKER VIEW history AS
-SELECT MIN(committed_at) AS complete_from FROM batches;
+SELECT GREATEST(COALESCE(first_commit, (SELECT MIN(committed_at) FROM batches)), hours_from) AS complete_from
+FROM coverage;
+
+-- Sessions in the form of the tables of hours that they become.
+CREATE OR REPLACE SQL SECURITY INVOKER VIEW visits_by_session AS
+SELECT first_seen, country, device, source, currency, experiment, variant, was_known, 1 AS sessions, bounced,
+       furthest_step >= 1 AS viewed, furthest_step >= 2 AS carted, furthest_step >= 3 AS checked_out,
+       furthest_step >= 4 AS paid, furthest_step >= 5 AS bought, order_cents
+FROM sessions;
+
+CREATE OR REPLACE SQL SECURITY INVOKER VIEW entry_pages_by_session AS
+SELECT first_seen, country, device, source, currency, landing_page, 1 AS sessions, bounced, furthest_step >= 5 AS bought
+FROM sessions;
+
+CREATE OR REPLACE SQL SECURITY INVOKER VIEW visit_lengths_by_session AS
+SELECT first_seen, country, device, source, currency, seconds_spent, 1 AS sessions FROM sessions;
+
+CREATE OR REPLACE SQL SECURITY INVOKER VIEW times_to_order_by_session AS
+SELECT first_seen, country, device, source, currency,
+       LEAST(TIMESTAMPDIFF(MINUTE, first_seen, first_order_at), 15) AS minutes_to_order, 1 AS bought,
+       TIMESTAMPDIFF(SECOND, first_seen, first_order_at) AS seconds_to_order
+FROM sessions
+WHERE first_order_at IS NOT NULL;
+
+CREATE OR REPLACE SQL SECURITY INVOKER VIEW promoted_orders_by_session AS
+SELECT first_seen, country, device, source, currency, promotion,
+       COALESCE(first_order_at >= promoted_at, 0) AS orders,
+       IF(first_order_at >= promoted_at, order_cents, 0) AS revenue_cents
+FROM sessions
+WHERE promoted_at IS NOT NULL;

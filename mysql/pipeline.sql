@@ -159,3 +159,12 @@ CREATE TABLE IF NOT EXISTS expectations_by_minute (
   failed       BIGINT NOT NULL,
   PRIMARY KEY (minute, expectation)
 );
+
+-- How far back the domain's tables reach. One row.
+CREATE TABLE IF NOT EXISTS coverage (
+  only_row      TINYINT NOT NULL,
+  hours_from    DATETIME NOT NULL COMMENT 'an hour''s beginning: all that happened since is there, by minute or by hour',
+  minutes_from  DATETIME NOT NULL COMMENT 'an hour''s beginning: all that happened since is there by minute',
+  first_commit  DATETIME(3) NULL COMMENT 'of the first micro-batch that there was; NULL while it is in batches',
+  PRIMARY KEY (only_row)
+);

@@ -20,7 +20,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
@@ -138,6 +138,8 @@ class LedgerView:
     offsets: Offsets
     unsettled: int
     """Intents whose records may be in Kafka and are not counted yet: a batch in flight."""
+    hours: list[tuple[int, str, int, int]] = field(default_factory=list)
+    """(hour, event_name, events, revenue_cents) of what was before the minutes; those that were asked for."""
 
     @property
     def acknowledged(self) -> int:
@@ -234,14 +236,14 @@ class Ledger:
         self.close()
 
     @staticmethod
-    def read(path: Path, since: float = 0) -> LedgerView:
-        """What the ledger at `path` holds now, of minutes those from `since` on (in seconds since the epoch); works
-        while a producer writes to it.
+    def read(path: Path, since: float = 0, hours_from: float | None = None) -> LedgerView:
+        """What the ledger at `path` holds now: of minutes those from `since` on, of hours those from `hours_from` up to
+        `since` (beginnings of hours in seconds since the epoch; None: no hours). Works while a producer writes to it.
 
         Raises LedgerError when there is none.
         """
         with _reading(path) as db:
-            return _view(db, since)
+            return _view(db, since, since if hours_from is None else hours_from)
 
     @staticmethod
     def hours(path: Path) -> set[int]:
@@ -371,7 +373,7 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
         yield db
 
 
-def _view(db: sqlite3.Connection, since: float = 0) -> LedgerView:
+def _view(db: sqlite3.Connection, since: float = 0, hours_from: float = 0) -> LedgerView:
     def rows(query: str, *values: float) -> list[tuple]:
         return db.execute(query, values).fetchall()
 
@@ -380,4 +382,10 @@ def _view(db: sqlite3.Connection, since: float = 0) -> LedgerView:
         minutes=rows("SELECT * FROM events_by_minute WHERE minute >= ? ORDER BY minute, event_name", since),
         offsets=dict(rows("SELECT partition, next_offset FROM offsets ORDER BY partition")),
         unsettled=rows("SELECT count(*) FROM intents")[0][0],
+        hours=rows(
+            "SELECT minute / 3600 * 3600 AS hour, event_name, sum(events), sum(revenue_cents) FROM events_by_minute "
+            "WHERE minute >= ? AND minute < ? GROUP BY hour, event_name",
+            hours_from,
+            since,
+        ),
     )

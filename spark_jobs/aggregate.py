@@ -21,7 +21,7 @@ from pyspark.sql.streaming import StreamingQuery
 import contracts
 from contracts import Expectation
 from settings import Settings
-from spark_jobs import domains
+from spark_jobs import domains, rollup
 from spark_jobs.checkpoint import Checkpoint, CheckpointRefused, Offsets, records_between
 from spark_jobs.dedup import PASSED_OVER, Dedup
 from spark_jobs.lenient import fault, not_critical
@@ -113,6 +113,7 @@ class Aggregate:
         self.archive = domains.load(settings.domain).ARCHIVE[0]
         self.checkpoint = checkpoint(settings)
         self.sink = MySQLSink(settings)
+        self.rollup = rollup.Background(settings)
         self.dedup = Dedup(self.contract.business_key)
         self.merged_batch = -1
         self.checkpoint_id = ""
@@ -230,7 +231,7 @@ class Aggregate:
         )
 
     def expire(self, caught_up_at: datetime) -> None:
-        """Forgets ids that can't come again, and old rows of the tables, once a minute.
+        """Forgets ids that can't come again, and has old rows become hours or go, once a minute.
 
         Everything appended before `caught_up_at` (UTC, naive) is merged, so that what comes was appended later, and
         the judge rejects what occurred longer before that than the contract allows.
@@ -239,8 +240,10 @@ class Aggregate:
             return
         ids_before = caught_up_at - self.contract.remembered
         self.dedup.forget(ids_before)
+        self.rollup.ask(rollup.ages(self.settings, caught_up_at))
         rows_before = caught_up_at - timedelta(days=self.settings.mysql_retention_days)
-        ages = {(table.name, table.expires_by): rows_before for table in self.tables}
+        rolled_up = {table.name for table in rollup.tables(self.settings.domain)}
+        ages = {(table.name, table.expires_by): rows_before for table in self.tables if table.name not in rolled_up}
         ages |= dict.fromkeys(HISTORY.items(), rows_before)
         ages |= dict.fromkeys(((SEEN_IDS, "minute"), (SEEN_KEYS, "minute")), ids_before)
         try:

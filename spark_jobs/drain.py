@@ -41,6 +41,7 @@ def complete_aggregates(settings: Settings, spark: SparkSession) -> Offsets:
     query = Aggregate(settings)
     query.open()
     run_through(query, spark)
+    query.rollup.close()
     stored = patiently(query.sink.progress, "MySQL")
     return stored.offsets if stored else {}
 

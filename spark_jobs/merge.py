@@ -18,6 +18,21 @@ Rows = Callable[[pl.DataFrame], pl.DataFrame]
 
 
 @dataclass(frozen=True)
+class Hours:
+    """A table of hours, into which old rows of another table are added up (spark_jobs/rollup.py).
+
+    It has the columns `minute`, with which the hour begins, `key`, `sum` and `maximum`. `of` is that other table, or a
+    view of it, with the same columns: in place of `minute` with the time by which its rows grow old.
+    """
+
+    name: str
+    of: str
+    key: Sequence[str]
+    sum: Sequence[str]
+    maximum: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
 class Table:
     """An aggregate table, named like the function `rows` that turns events into its rows.
 
@@ -25,7 +40,8 @@ class Table:
     - sum, minimum, maximum: columns with that rule
     - first: column -> the column (with the rule minimum) that says when; the value that was first wins,
       the smaller value where both were at the same time. One that never was (when is NULL) gives way to any other
-    - expires_by: the time (DATETIME, UTC) by which retention deletes old rows
+    - expires_by: the time (DATETIME, UTC) by which rows grow old
+    - becomes: the tables of hours into which old rows are added up: of <stem>_by_minute that is <stem>_by_hour
     """
 
     name: str
@@ -36,10 +52,19 @@ class Table:
     maximum: tuple[str, ...] = ()
     first: Mapping[str, str] = field(default_factory=dict)
     expires_by: str = "minute"
+    becomes: tuple[Hours, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
         return (*self.key, *self.sum, *self.minimum, *self.maximum, *self.first)
+
+    @property
+    def hours(self) -> tuple[Hours, ...]:
+        """The tables of hours that its rows become."""
+        if "minute" not in self.key:
+            return self.becomes
+        key = [name for name in self.key if name != "minute"]
+        return (Hours(self.name.replace("_by_minute", "_by_hour"), self.name, key, self.sum, self.maximum),)
 
 
 def table(
@@ -50,6 +75,7 @@ def table(
     maximum: Sequence[str] = (),
     first: Mapping[str, str] | None = None,
     expires_by: str = "minute",
+    becomes: Sequence[Hours] = (),
 ) -> Callable[[Rows], Table]:
     """Declares the table that a function of events makes the rows of; see `Table`."""
 
@@ -58,7 +84,15 @@ def table(
         if wrong:
             raise ValueError(f"{rows.__name__}: first goes by {wrong}, which must have the rule minimum")
         return Table(
-            rows.__name__, rows, tuple(key), tuple(sum), tuple(minimum), tuple(maximum), dict(first or {}), expires_by
+            rows.__name__,
+            rows,
+            tuple(key),
+            tuple(sum),
+            tuple(minimum),
+            tuple(maximum),
+            dict(first or {}),
+            expires_by,
+            tuple(becomes),
         )
 
     return declare

@@ -2,8 +2,11 @@
 
 For when MySQL or a checkpoint was lost, or a domain's functions were changed. The job must be stopped. First the
 archive query takes all there is in Kafka, so that Cassandra holds exactly the events before some offsets. Then the
-tables are computed anew beside the old ones, with the ids seen and a checkpoint that goes on at those offsets; at
-last all are renamed in one statement. A crash before that leaves the old tables, and `rebuild` can simply run again.
+tables are computed anew in a database beside the old one, with the ids seen and a checkpoint that goes on at those
+offsets; at last all are renamed in one statement. A crash before that leaves the old tables, and `rebuild` can simply
+run again.
+
+Of the time before the first hour that the archive still has whole, the rows that are there stay.
 
 Of events under one id, or with one business key, those count that counted in the stream: what it passed over is noted
 in Cassandra. Where MySQL is lost, or Kafka no longer has what is archived and was not counted yet, it has not come to
@@ -14,6 +17,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -27,26 +31,27 @@ import contracts
 from audit import progress
 from producer.ledger import Ledger
 from settings import Settings
-from spark_jobs import aggregate, domains, replay, session
+from spark_jobs import aggregate, domains, replay, rollup, session
 from spark_jobs.archive import Archive as ArchiveQuery
 from spark_jobs.checkpoint import CheckpointRefused, to_json
 from spark_jobs.dedup import Dedup
 from spark_jobs.drain import complete_aggregates, complete_archive
 from spark_jobs.job import Refused, only_one
 from spark_jobs.judge import Judge
-from spark_jobs.merge import Table
 from spark_jobs.pipeline_tables import rejects_by_minute
 from spark_jobs.seen import EVENT
 from spark_jobs.sinks.cassandra import Archive, pass_over, passed_over, read_partition
 from spark_jobs.sinks.dead_letter import Address, addresses
 from spark_jobs.sinks.mysql import QUERY, SEEN_IDS, SEEN_KEYS, hold, merge_rows, now
 from spark_jobs.source import JUDGED, kept, worker_judge
-from stores import cassandra, mysql
-from stores.proven_hours import HOUR, hour_of
+from stores import cassandra, coverage, mysql, time_to_live
+from stores.hour import HOUR, hour_of
+from stores.time_to_live import is_kept
 
 log = logging.getLogger(__name__)
 
-BESIDE = "__rebuild"
+LONGEST_VISIT = timedelta(days=1)
+"""What a row that is made of several hours' events has at most from its first event to its last."""
 SINCE_EVER = datetime.fromtimestamp(0, UTC).replace(tzinfo=None)
 Partition = tuple[datetime, int]
 
@@ -63,8 +68,10 @@ def run(settings: Settings) -> None:
         ArchiveQuery(settings).renew()
         release(settings)
         archived = complete_archive(settings, spark)
-        with mysql.connected(settings, "root", settings.domain) as connection:
-            swap(settings, connection, recompute(settings, spark, connection, archived, undecided_from))
+        with beside(settings) as connection:
+            rows_before = rollup.ages(settings, now()).minutes
+            recompute(settings, spark, connection, archived, rows_before, undecided_from)
+            swap(settings, connection)
     log.info("rebuilt: the stream goes on from here")
 
 
@@ -102,25 +109,34 @@ def check(settings: Settings) -> None:
         replay.settle(settings)
         archived = complete_archive(settings, spark)
         complete_aggregates(settings, spark)
-        with mysql.connected(settings, "root", settings.domain) as connection:
-            names = recompute(settings, spark, connection, archived)
-            try:
-                found = differences(settings, connection)
-            finally:
-                discard(connection, names)
+        with mysql.connected(settings, "spark", settings.domain) as connection:
+            with mysql.transaction(connection) as cursor:
+                reach = coverage.read(cursor)
+            rollup.run(connection, settings.domain, reach.minutes_from)  # a kill may have left some of it
+        with beside(settings) as connection:
+            same_from = recompute(settings, spark, connection, archived, reach.minutes_from)
+            found = differences(settings, connection, max(same_from, reach.hours_from), reach.minutes_from)
     if found:
         raise Differs("; ".join(found))
     log.info("every row of every table is what the recomputation gives")
 
 
-def differences(settings: Settings, connection: Any) -> list[str]:
-    """How the tables differ from the recomputed ones, as far back as retention keeps both whole."""
-    since = (now() - timedelta(days=settings.mysql_retention_days) + HOUR).replace(second=0, microsecond=0)
+def differences(settings: Settings, connection: Any, hours_from: datetime, minutes_from: datetime) -> list[str]:
+    """How the tables differ from the recomputed ones: hours from `hours_from`, minutes from `minutes_from` on."""
+    tables = (*aggregate.domain_tables(settings.domain), rejects_by_minute)
+    minutes_from = max(minutes_from, hours_from)
+    compared = [(table.name, table.columns, table.expires_by, minutes_from) for table in tables]
+    compared += [
+        (hours.name, ("minute", *hours.key, *hours.sum, *hours.maximum), "minute", hours_from)
+        for table in rollup.tables(settings.domain)
+        for hours in table.hours
+    ]
     found = []
-    for table in (*aggregate.domain_tables(settings.domain), rejects_by_minute):
-        columns, recent = ", ".join(table.columns), f"WHERE {table.expires_by} >= %s"
-        streamed = f"SELECT {columns} FROM {table.name} {recent}"  # noqa: S608 - names only, here and below
-        recomputed = f"SELECT {columns} FROM {table.name}{BESIDE} {recent}"  # noqa: S608
+    for name, columns, time, since in compared:
+        streamed, recomputed = (
+            f"SELECT {', '.join(columns)} FROM `{database}`.{name} WHERE {time} >= %s"  # noqa: S608 - names only
+            for database in (settings.domain, name_beside(settings))
+        )
         for what, left, right in (("only in", streamed, recomputed), ("missing in", recomputed, streamed)):
             [(rows,)] = mysql.query(
                 connection,
@@ -128,15 +144,23 @@ def differences(settings: Settings, connection: Any) -> list[str]:
                 (since, since),
             )
             if rows:
-                found.append(f"{rows} rows {what} {table.name}")
+                found.append(f"{rows} rows {what} {name}")
     return found
 
 
-def discard(connection: Any, names: Sequence[str]) -> None:
-    """Drops the recomputed tables."""
-    with mysql.transaction(connection) as cursor:
-        for name in names:
-            cursor.execute(f"DROP TABLE IF EXISTS {name}{BESIDE}")
+def name_beside(settings: Settings) -> str:
+    return f"{settings.domain}__rebuild"
+
+
+@contextmanager
+def beside(settings: Settings) -> Iterator[Any]:
+    """A connection to an empty database with the domain's tables, which is dropped at the end."""
+    with mysql.connected(settings, "root") as connection:
+        cursor = connection.cursor()
+        with mysql.empty_database(cursor, name_beside(settings), mysql.scripts(settings.domain)):
+            mysql.make_views(cursor, settings.domain)
+            connection.commit()
+            yield connection
 
 
 def read_archive(domain: str, slices: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -181,25 +205,26 @@ def recompute(
     spark: SparkSession,
     connection: Any,
     archived: ArchiveQuery,
+    rows_before: datetime,
     undecided_from: datetime | None = None,
-) -> list[str]:
-    """Computes the tables anew, beside the old ones; returns the old ones' names, all but the pipeline's history.
+) -> datetime:
+    """Computes the tables anew, in the database that is connected; rows older than `rows_before` become hours.
 
-    Among events that occurred from `undecided_from` on (UTC, naive), those under one id are told apart here, too;
-    None: all were decided on.
+    Returns from when on rows are what the stream would have made of the same events. What is older than the archive is
+    copied; a visit that reaches over that seam, and is among the hours already, is counted once more.
+
+    Among events that occurred from `undecided_from` on, those under one id are told apart here, too; None: all were
+    decided on. Times are UTC, naive.
     """
-    tables: tuple[Table, ...] = (*aggregate.domain_tables(settings.domain), rejects_by_minute)
-    names = [*(table.name for table in tables), SEEN_IDS, SEEN_KEYS, "checkpoints"]
-    discard(connection, names)
-    with mysql.transaction(connection) as cursor:
-        for name in names:
-            cursor.execute(f"CREATE TABLE {name}{BESIDE} LIKE {name}")
+    tables = aggregate.domain_tables(settings.domain)
     contract, archive = contracts.load(settings.domain), domains.load(settings.domain).ARCHIVE[0]
     ids_from = now() - contract.remembered
-    rows_from = now() - timedelta(days=settings.mysql_retention_days)
     expired = replay.expired_hours(settings)
+    hours = list(by_hour(partitions(settings)))
+    whole_from = first_whole(settings, [hour for hour, _ in hours])
+    copied = keep(settings, connection, whole_from, rows_before)
     aggregated, dedup = sum(hour.events for hour in expired.values()), Dedup(contract.business_key)
-    for hour, hours_partitions in by_hour(partitions(settings)):
+    for hour, hours_partitions in hours:
         judged = read_hour(settings.domain, spark, hours_partitions)
         good = aggregate.with_minute(judged.filter(pl.col("reject").is_null()))
         dedup.forget(hour.replace(tzinfo=None) - contract.remembered)
@@ -208,19 +233,66 @@ def recompute(
         aggregated += 0 if hour in expired else events.height
         held = dict(zip((SEEN_IDS, SEEN_KEYS), dedup.new(good.filter(pl.col("minute") >= ids_from)), strict=True))
         with mysql.transaction(connection) as cursor:
-            if hour.replace(tzinfo=None) + HOUR > rows_from:
-                for table in tables[:-1]:
-                    merge_rows(cursor, *aggregate.rows_of(table, events), into=table.name + BESIDE)
-            hold(cursor, -1, held, BESIDE)
+            for table in tables if hour.replace(tzinfo=None) >= whole_from else ():
+                if table.hours or hour.replace(tzinfo=None) >= rows_before:
+                    _, rows = aggregate.rows_of(table, events)
+                    if table.name in copied:
+                        rows = rows.join(copied[table.name], on=table.key, how="anti")
+                    merge_rows(cursor, table, rows)
+            hold(cursor, -1, held)
+        rollup.run(connection, settings.domain, min(rows_before, hour.replace(tzinfo=None) - LONGEST_VISIT))
         log.info("recomputed %s: %d events", hour.strftime("%Y-%m-%d %H:00"), events.height)
+    rollup.run(connection, settings.domain, rows_before)
     rejected = addresses(settings)
     replayed = replay.closed(settings)
     with mysql.transaction(connection) as cursor:
-        merge_rows(
-            cursor, *aggregate.rows_of(rejects_by_minute, reject_frame(rejected)), into=f"rejects_by_minute{BESIDE}"
-        )
+        merge_rows(cursor, *aggregate.rows_of(rejects_by_minute, reject_frame(rejected)))
         note(cursor, archived, aggregated, replay.open_letters(rejected, replayed, expired))
-    return names
+    seam = bool(expired) or any(hour.replace(tzinfo=None) < whole_from for hour, _ in hours)
+    return whole_from + LONGEST_VISIT if seam else whole_from
+
+
+def first_whole(settings: Settings, hours: Iterable[datetime]) -> datetime:
+    """The first of these hours (UTC) of which the archive has all events still; the one to come where it has none of
+    any. UTC, naive. Raises Outage."""
+    at = datetime.now(UTC)
+    with cassandra.connected(settings, "reader", settings.domain) as reader, cassandra.outages():
+        lives = time_to_live.read(reader)
+    return min((hour for hour in hours if is_kept(hour, lives, at)), default=hour_of(at) + HOUR).replace(tzinfo=None)
+
+
+def keep(settings: Settings, connection: Any, until: datetime, minutes_from: datetime) -> dict[str, pl.DataFrame]:
+    """Copies what is older than `until` (UTC, naive) from the old tables, and notes how far back the new ones reach.
+
+    Returns, by the table, keys of copied rows that have what came afterwards in them, too. Raises Outage.
+    """
+    copied = {}
+    with mysql.transaction(connection) as cursor:
+        for table in rollup.tables(settings.domain):
+            old = {table.name: table.expires_by, **{hours.name: "minute" for hours in table.hours}}
+            for name, time in old.items():
+                columns = ", ".join(columns_of(cursor, name))
+                cursor.execute(
+                    f"INSERT INTO {name} ({columns}) SELECT {columns} FROM `{settings.domain}`.{name} "  # noqa: S608
+                    f"WHERE {time} < %s",
+                    (until,),
+                )
+            if "minute" not in table.key:
+                cursor.execute(f"SELECT {', '.join(table.key)} FROM {table.name}")  # noqa: S608
+                copied[table.name] = pl.DataFrame(cursor.fetchall(), schema=list(table.key), orient="row")
+        cursor.execute(f"INSERT INTO coverage SELECT * FROM `{settings.domain}`.coverage")  # noqa: S608
+        cursor.execute(
+            "UPDATE coverage SET hours_from = LEAST(hours_from, %s), "
+            "minutes_from = GREATEST(LEAST(minutes_from, %s), %s)",
+            (until, until, minutes_from),
+        )
+    return {name: keys for name, keys in copied.items() if keys.height}
+
+
+def columns_of(cursor: Any, table: str) -> list[str]:
+    """Those that are stored."""
+    cursor.execute(f"SHOW COLUMNS FROM {table} WHERE Extra NOT LIKE '%GENERATED%'")
+    return [name for name, *_ in cursor.fetchall()]
 
 
 def decided(
@@ -272,21 +344,30 @@ def note(cursor: Any, archived: ArchiveQuery, aggregated: int, rejected: int) ->
     """
     records, upto = archived.totals["records"], archived.progress.offsets
     cursor.execute(
-        f"INSERT INTO checkpoints{BESIDE} (query, checkpoint_id, batch_id, offsets, records, aggregated, rejected, "  # noqa: S608
-        "duplicates, committed_at) VALUES (%s, %s, -1, %s, %s, %s, %s, %s, %s)",
+        "INSERT INTO checkpoints (query, checkpoint_id, batch_id, offsets, records, aggregated, rejected, duplicates, "
+        " committed_at) VALUES (%s, %s, -1, %s, %s, %s, %s, %s, %s)",
         (QUERY, "", to_json(upto), records, aggregated, rejected, records - aggregated - rejected, now()),
     )
 
 
-def swap(settings: Settings, connection: Any, names: Sequence[str]) -> None:
-    """Puts the recomputed tables in the old ones' place, all at once, and gives the query the checkpoint that fits."""
+def swap(settings: Settings, connection: Any) -> None:
+    """Puts the recomputed tables in the old ones' place, all at once, and gives the query the checkpoint that fits; the
+    pipeline's history stays."""
     identity = aggregate.checkpoint(settings).create()
+    domain_tables = [*aggregate.domain_tables(settings.domain), rejects_by_minute]
+    names = [
+        *(table.name for table in domain_tables),
+        *(hours.name for table in rollup.tables(settings.domain) for hours in table.hours),
+        *(SEEN_IDS, SEEN_KEYS, "checkpoints", "coverage"),
+    ]
     with mysql.transaction(connection) as cursor:
-        cursor.execute(f"UPDATE checkpoints{BESIDE} SET checkpoint_id = %s", (identity,))  # noqa: S608
-    renames = ", ".join(f"{name} TO {name}__old, {name}{BESIDE} TO {name}" for name in names)
-    with mysql.transaction(connection) as cursor:
-        for name in names:
-            cursor.execute(f"DROP TABLE IF EXISTS {name}__old")
-        cursor.execute(f"RENAME TABLE {renames}")
-        for name in names:
-            cursor.execute(f"DROP TABLE {name}__old")
+        cursor.execute("UPDATE checkpoints SET checkpoint_id = %s", (identity,))
+    old = f"{settings.domain}__old"
+    cursor = connection.cursor()
+    with mysql.empty_database(cursor, old, []):
+        moves = [
+            f"`{one}`.{name} TO `{other}`.{name}"
+            for name in names
+            for one, other in ((settings.domain, old), (name_beside(settings), settings.domain))
+        ]
+        cursor.execute(f"RENAME TABLE {', '.join(moves)}")

@@ -29,14 +29,15 @@ import polars as pl
 import contracts
 from audit import progress
 from settings import Settings
-from spark_jobs import aggregate, domains, replay
+from spark_jobs import aggregate, domains, replay, rollup
 from spark_jobs.checkpoint import Offsets, from_json
 from spark_jobs.lag import LagMeter
 from spark_jobs.merge import Table, combine
 from spark_jobs.rebuild import judged_partition
 from spark_jobs.seen import SeenIds
 from spark_jobs.sinks.mysql import QUERY, SEEN_IDS, MySQLSink, merge_rows, now
-from stores import cassandra, mysql
+from stores import cassandra, coverage, mysql
+from stores.hour import HOUR
 from stores.outage import Outage, patiently
 
 log = logging.getLogger(__name__)
@@ -88,11 +89,13 @@ def minute(text: str) -> datetime:
 
 def run(settings: Settings, since: datetime, until: datetime) -> None:
     """Recomputes the rows from `since` up to `until` (whole minutes, UTC, naive). Raises RangeRefused and Outage."""
-    since = max(since, whole_minute(now() - timedelta(days=settings.mysql_retention_days)) + MINUTE)
-    if since >= until:
-        raise RangeRefused(f"there is nothing to recompute from {since} up to {until}")
     refuse_lag(settings)
     with mysql.connected(settings, "spark", settings.domain) as connection:
+        since = max(since, minutes_from(settings, connection))
+        if since >= until:
+            raise RangeRefused(
+                f"there is nothing to recompute by minute from {since} up to {until}: older rows are hours"
+            )
         counted = look(settings, connection)
         # Else an event that has counted, and is archived a moment later, would be taken for neither then nor new since.
         patiently(lambda: await_archive(settings, reached(connection)), "the archive", SWAP_WITHIN_S)
@@ -107,6 +110,12 @@ def run(settings: Settings, since: datetime, until: datetime) -> None:
 
 def whole_minute(moment: datetime) -> datetime:
     return moment.replace(second=0, microsecond=0)
+
+
+def minutes_from(settings: Settings, connection: Any) -> datetime:
+    """The first minute (UTC, naive) whose rows do not become hours meanwhile."""
+    with mysql.transaction(connection) as cursor:
+        return max(coverage.read(cursor).minutes_from, rollup.ages(settings, now()).minutes + HOUR)
 
 
 def kept_since(settings: Settings) -> datetime:

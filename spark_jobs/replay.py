@@ -39,7 +39,8 @@ from spark_jobs.sinks.dead_letter import Address, addresses, letters
 from spark_jobs.sinks.mysql import QUERY, SEEN_IDS, SEEN_KEYS, MySQLSink, hold, merge_rows
 from spark_jobs.source import digests
 from stores import cassandra, mysql, proven_hours, time_to_live
-from stores.proven_hours import ProvenHour, hour_of
+from stores.hour import hour_of
+from stores.proven_hours import ProvenHour
 from stores.time_to_live import is_kept
 
 log = logging.getLogger(__name__)

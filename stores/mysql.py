@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,15 @@ from mysql.connector import errorcode
 from mysql.connector.abstracts import MySQLConnectionAbstract
 
 from settings import ROOT, Settings
-from stores import time_zones
+from stores import coverage, time_zones
 from stores.migration import mysql_statement
 from stores.outage import Outage
 
 log = logging.getLogger(__name__)
 
 METADATA_DATABASE = "superset"
+COLLATION = "CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin"
+"""Of a domain's database: binary and without padding; two categories are one only where every character is the same."""
 GRANTS = {  # user -> what it may do; %d is the domain's database
     "spark": ("SELECT, INSERT, UPDATE, DELETE", "%d"),
     "reader": ("SELECT, SHOW VIEW, EXECUTE", "%d"),
@@ -136,12 +139,8 @@ def set_up(settings: Settings, report: Callable[[str], None] = log.info) -> None
     domain = settings.domain
     with connected(settings, "root") as connection:
         cursor = connection.cursor()
-        for database in (domain, METADATA_DATABASE):
-            cursor.execute(
-                # Binary and without padding: two categories are one only where every character is the same.
-                f"CREATE DATABASE IF NOT EXISTS `{database}` CHARACTER SET utf8mb4 COLLATE "
-                f"{'utf8mb4_0900_bin' if database == domain else 'utf8mb4_0900_ai_ci'}"
-            )
+        cursor.execute(f"CREATE DATABASE IF NOT EXISTS `{domain}` {COLLATION}")
+        cursor.execute(f"CREATE DATABASE IF NOT EXISTS `{METADATA_DATABASE}` CHARACTER SET utf8mb4")
         for user, (rights, database) in GRANTS.items():
             secret = settings.secret(f"mysql_{user}")
             cursor.execute(f"CREATE USER IF NOT EXISTS '{user}'@'%' IDENTIFIED BY %s", (secret,))
@@ -152,22 +151,43 @@ def set_up(settings: Settings, report: Callable[[str], None] = log.info) -> None
         cursor.execute(f"USE `{domain}`")
         for stem in ("statistics", "pipeline", domain):
             run_file(cursor, stem, report)
-        migrate(cursor, domain, [script_of(stem).read_text() for stem in ("pipeline", domain)], report)
-        for stem in ("pipeline.views", f"{domain}.views"):
-            if script_of(stem).exists():
-                run_file(cursor, stem, report)
+        migrate(cursor, domain, scripts(domain), report)
+        make_views(cursor, domain, report)
+        coverage.begin(cursor, settings, datetime.now(UTC).replace(tzinfo=None))
         connection.commit()
+
+
+def make_views(cursor: Any, domain: str, report: Callable[[str], None] = log.info) -> None:
+    for stem in ("pipeline.views", f"{domain}.views"):
+        if script_of(stem).exists():
+            run_file(cursor, stem, report)
+
+
+def scripts(domain: str) -> list[str]:
+    """What makes the tables of a domain."""
+    return [script_of(stem).read_text() for stem in ("pipeline", domain)]
+
+
+@contextmanager
+def empty_database(cursor: Any, name: str, scripts: Iterable[str]) -> Iterator[None]:
+    """Makes a database of this name, in place of one that is there, with what the scripts make, and uses it; drops it
+    at the end. Raises Outage."""
+    with outages():
+        cursor.execute(f"DROP DATABASE IF EXISTS `{name}`")
+        cursor.execute(f"CREATE DATABASE `{name}` {COLLATION}")
+        try:
+            cursor.execute(f"USE `{name}`")
+            for script in scripts:
+                run_script(cursor, script)
+            yield
+        finally:
+            cursor.execute(f"DROP DATABASE `{name}`")
 
 
 def migrate(cursor: Any, database: str, scripts: Iterable[str], report: Callable[[str], None] = log.info) -> None:
     """Makes the tables of a database what the scripts say; see stores/migration.py. Raises SchemaError."""
     declared = f"{database}__declared"
-    cursor.execute(f"DROP DATABASE IF EXISTS `{declared}`")
-    cursor.execute(f"CREATE DATABASE `{declared}` CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin")
-    try:
-        cursor.execute(f"USE `{declared}`")
-        for script in scripts:
-            run_script(cursor, script)
+    with empty_database(cursor, declared, scripts):
         cursor.execute("SHOW TABLES")
         for (table,) in cursor.fetchall():
             pair = []
@@ -177,6 +197,4 @@ def migrate(cursor: Any, database: str, scripts: Iterable[str], report: Callable
             if statement := mysql_statement(f"{database}.{table}", *pair):
                 cursor.execute(statement)
                 report(f"MySQL: {statement}")
-    finally:
-        cursor.execute(f"DROP DATABASE `{declared}`")
-        cursor.execute(f"USE `{database}`")
+    cursor.execute(f"USE `{database}`")

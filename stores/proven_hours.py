@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import msgspec
 from cassandra.cluster import Session
 
 from stores.cassandra import outages
-
-HOUR = timedelta(hours=1)
+from stores.hour import hour_of
 
 ByMinute = Mapping[tuple[datetime, str], tuple[int, int]]
 """(minute in UTC, event name) -> (events, revenue in cents)."""
@@ -39,21 +38,6 @@ class ProvenHour:
     @property
     def open_letters(self) -> int:
         return self.letters - sum(self.closed.values())
-
-
-def hour_of(moment: datetime) -> datetime:
-    return moment.replace(minute=0, second=0, microsecond=0)
-
-
-def minutes_of(hour: datetime) -> Iterator[datetime]:
-    return (hour + timedelta(minutes=minute) for minute in range(60))
-
-
-def hours(first: datetime, last: datetime) -> Iterator[datetime]:
-    """The hours from `first` up to `last`, both among them."""
-    while first <= last:
-        yield first
-        first += HOUR
 
 
 def read(session: Session) -> dict[datetime, ProvenHour]:

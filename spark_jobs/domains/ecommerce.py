@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 import contracts
-from spark_jobs.merge import table
+from spark_jobs.merge import Hours, table
 from spark_jobs.pipeline_tables import minute_of
 from spark_jobs.sinks.cassandra import Archive
 
@@ -274,6 +274,33 @@ def promotions_by_minute(events: pl.DataFrame) -> pl.DataFrame:
         "promotion": "promoted_at",
     },
     expires_by="first_seen",
+    becomes=(
+        Hours(
+            "visits_by_hour",
+            "visits_by_session",
+            (*SHOPPED_BY, "experiment", "variant", "was_known"),
+            ("sessions", "bounced", "viewed", "carted", "checked_out", "paid", "bought", "order_cents"),
+        ),
+        Hours(
+            "entry_pages_by_hour",
+            "entry_pages_by_session",
+            (*SHOPPED_BY, "landing_page"),
+            ("sessions", "bounced", "bought"),
+        ),
+        Hours("visit_lengths_by_hour", "visit_lengths_by_session", (*SHOPPED_BY, "seconds_spent"), ("sessions",)),
+        Hours(
+            "times_to_order_by_hour",
+            "times_to_order_by_session",
+            (*SHOPPED_BY, "minutes_to_order"),
+            ("bought", "seconds_to_order"),
+        ),
+        Hours(
+            "promoted_orders_by_hour",
+            "promoted_orders_by_session",
+            (*SHOPPED_BY, "promotion"),
+            ("orders", "revenue_cents"),
+        ),
+    ),
 )
 def sessions(events: pl.DataFrame) -> pl.DataFrame:
     seen = pl.col("occurred_at").dt.replace_time_zone(None).dt.truncate("1ms")

@@ -87,12 +87,12 @@ def replace_rows(cursor: Any, table: str, rows: pl.DataFrame) -> None:
         )
 
 
-def hold(cursor: Any, batch_id: int, seen: Mapping[str, Sequence[Held]], suffix: str = "") -> None:
+def hold(cursor: Any, batch_id: int, seen: Mapping[str, Sequence[Held]]) -> None:
     """Keeps ids and business keys, by the name of their table."""
     for table, held in seen.items():
         for minute, ids, digests in held:
             cursor.execute(
-                f"INSERT INTO {table}{suffix} (minute, batch_id, ids, digests) VALUES (%s, %s, %s, %s)",  # noqa: S608
+                f"INSERT INTO {table} (minute, batch_id, ids, digests) VALUES (%s, %s, %s, %s)",  # noqa: S608
                 (minute, batch_id, ids, digests),
             )
 

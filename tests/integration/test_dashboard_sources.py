@@ -26,6 +26,7 @@ EARLIER = SINCE - timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
 NOW = datetime.fromisoformat("2026-05-01T13:07:11.250")
 """MySQL's clock stands still at this moment."""
+LONG_AGO = NOW - timedelta(days=400)
 
 
 @pytest.fixture
@@ -35,6 +36,7 @@ def cursor(stack: Stack) -> Iterator[Any]:
         for name in ("statistics", "ecommerce", "pipeline", "pipeline.views", "ecommerce.views"):
             mysql.run_script(cursor, (ROOT / "mysql" / f"{name}.sql").read_text())
         cursor.execute("SET TIMESTAMP = %s", (NOW.replace(tzinfo=UTC).timestamp(),))
+        insert(cursor, "coverage", only_row=1, hours_from=LONG_AGO, minutes_from=LONG_AGO)
         yield cursor
 
 
@@ -101,6 +103,17 @@ def test_a_period_without_sales_is_zero_where_the_earlier_one_has_some(cursor: A
     sale(cursor, EARLIER + MINUTE, 3)
     sale(cursor, SINCE + MINUTE, 5, category="Toys")
     assert by_period(cursor, "sales_by_period", "SUM(orders)", "category = 'Books'") == [3, 0]
+
+
+def test_history_is_covered_as_far_back_as_hours_are_kept(cursor: Any) -> None:
+    """Of micro-batches there are only the last few days'."""
+    history_from(cursor, UNTIL)
+    sale(cursor, EARLIER + MINUTE, 3)
+    sale(cursor, SINCE + MINUTE, 5)
+    cursor.execute("UPDATE coverage SET first_commit = %s", (LONG_AGO,))
+    assert by_period(cursor, "sales_by_period", "SUM(orders)") == [3, 5]
+    cursor.execute("UPDATE coverage SET hours_from = %s", (SINCE.replace(minute=0, second=0),))
+    assert by_period(cursor, "sales_by_period", "SUM(orders)") == [5]
 
 
 def test_sessions_stand_in_the_period_in_which_they_began(cursor: Any) -> None:

@@ -20,7 +20,7 @@ from settings import load
 from spark_jobs import replay
 from spark_jobs.sinks.dead_letter import letters
 from stores import cassandra, mysql, proven_hours
-from stores.proven_hours import HOUR, hour_of
+from stores.hour import HOUR, hour_of
 from stores.time_to_live import BEGINNING
 from tests.integration.pipeline import CATCH_UP_S, FAULTS, assert_exact, minutes_ago, shop, spark_jobs
 

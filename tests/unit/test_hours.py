@@ -8,7 +8,8 @@ import pytest
 
 import contracts
 from audit.hours import CLOCKS_DIFFER, is_sealed, told_apart
-from stores.proven_hours import HOUR, ProvenHour, as_json, from_json
+from stores.hour import HOUR
+from stores.proven_hours import ProvenHour, as_json, from_json
 from stores.time_to_live import BEGINNING, TimeToLive, is_kept
 
 TWELVE = datetime(2026, 3, 14, 12, tzinfo=UTC)
