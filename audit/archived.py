@@ -16,7 +16,7 @@ from cassandra.concurrent import execute_concurrent_with_args
 
 from audit.expected import read
 from stores import cassandra
-from stores.hour import HOUR, minutes_of
+from stores.hour import HOUR, minutes
 
 QUERIES_IN_FLIGHT = 8  # a count reads a whole partition: many at once fill a small heap
 
@@ -72,7 +72,7 @@ def passed_over(session: Session, hour: datetime) -> Iterator[PassedOver]:
         "SELECT minute, shard, session_id, occurred_at, event_id, digest, reason FROM passed_over "
         "WHERE minute = ? AND shard IN ?"
     )
-    keys = product(minutes_of(hour), [list(range(cassandra.SHARDS))])
+    keys = product(minutes(hour, hour + HOUR), [list(range(cassandra.SHARDS))])
     for _, rows in execute_concurrent_with_args(session, statement, keys, concurrency=cassandra.READS_IN_FLIGHT):
         for row in rows:
             yield PassedOver(row.minute.replace(tzinfo=UTC), *row[1:])

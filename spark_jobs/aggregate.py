@@ -242,8 +242,7 @@ class Aggregate:
         self.dedup.forget(ids_before)
         self.rollup.ask(rollup.ages(self.settings, caught_up_at))
         rows_before = caught_up_at - timedelta(days=self.settings.mysql_retention_days)
-        rolled_up = {table.name for table in rollup.tables(self.settings.domain)}
-        ages = {(table.name, table.expires_by): rows_before for table in self.tables if table.name not in rolled_up}
+        ages = {(table.name, table.expires_by): rows_before for table in self.tables if not table.hours}
         ages |= dict.fromkeys(HISTORY.items(), rows_before)
         ages |= dict.fromkeys(((SEEN_IDS, "minute"), (SEEN_KEYS, "minute")), ids_before)
         try:

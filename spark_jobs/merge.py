@@ -31,6 +31,10 @@ class Hours:
     sum: Sequence[str]
     maximum: Sequence[str] = ()
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return ("minute", *self.key, *self.sum, *self.maximum)
+
 
 @dataclass(frozen=True)
 class Table:
@@ -41,7 +45,7 @@ class Table:
     - first: column -> the column (with the rule minimum) that says when; the value that was first wins,
       the smaller value where both were at the same time. One that never was (when is NULL) gives way to any other
     - expires_by: the time (DATETIME, UTC) by which rows grow old
-    - becomes: the tables of hours into which old rows are added up: of <stem>_by_minute that is <stem>_by_hour
+    - hours: the tables of hours into which old rows are added up; without any, old rows are deleted
     """
 
     name: str
@@ -52,19 +56,11 @@ class Table:
     maximum: tuple[str, ...] = ()
     first: Mapping[str, str] = field(default_factory=dict)
     expires_by: str = "minute"
-    becomes: tuple[Hours, ...] = ()
+    hours: tuple[Hours, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
         return (*self.key, *self.sum, *self.minimum, *self.maximum, *self.first)
-
-    @property
-    def hours(self) -> tuple[Hours, ...]:
-        """The tables of hours that its rows become."""
-        if "minute" not in self.key:
-            return self.becomes
-        key = [name for name in self.key if name != "minute"]
-        return (Hours(self.name.replace("_by_minute", "_by_hour"), self.name, key, self.sum, self.maximum),)
 
 
 def table(
@@ -75,16 +71,22 @@ def table(
     maximum: Sequence[str] = (),
     first: Mapping[str, str] | None = None,
     expires_by: str = "minute",
-    becomes: Sequence[Hours] = (),
+    hours: Sequence[Hours] = (),
+    by_hour: bool = False,
 ) -> Callable[[Rows], Table]:
-    """Declares the table that a function of events makes the rows of; see `Table`."""
+    """Declares the table that a function of events makes the rows of; see `Table`. With `by_hour` old rows of
+    <stem>_by_minute become rows of <stem>_by_hour, by the same rules."""
 
     def declare(rows: Rows) -> Table:
         wrong = sorted(set((first or {}).values()) - set(minimum))
         if wrong:
             raise ValueError(f"{rows.__name__}: first goes by {wrong}, which must have the rule minimum")
+        name, into = rows.__name__, tuple(hours)
+        if by_hour:
+            without_time = [column for column in key if column != "minute"]
+            into = (Hours(name.replace("_by_minute", "_by_hour"), name, without_time, sum, maximum),)
         return Table(
-            rows.__name__,
+            name,
             rows,
             tuple(key),
             tuple(sum),
@@ -92,7 +94,7 @@ def table(
             tuple(maximum),
             dict(first or {}),
             expires_by,
-            tuple(becomes),
+            into,
         )
 
     return declare

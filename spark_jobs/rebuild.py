@@ -44,7 +44,7 @@ from spark_jobs.sinks.cassandra import Archive, pass_over, passed_over, read_par
 from spark_jobs.sinks.dead_letter import Address, addresses
 from spark_jobs.sinks.mysql import QUERY, SEEN_IDS, SEEN_KEYS, hold, merge_rows, now
 from spark_jobs.source import JUDGED, kept, worker_judge
-from stores import cassandra, coverage, mysql, time_to_live
+from stores import cassandra, coverage, mysql
 from stores.hour import HOUR, hour_of
 from stores.time_to_live import is_kept
 
@@ -126,11 +126,7 @@ def differences(settings: Settings, connection: Any, hours_from: datetime, minut
     tables = (*aggregate.domain_tables(settings.domain), rejects_by_minute)
     minutes_from = max(minutes_from, hours_from)
     compared = [(table.name, table.columns, table.expires_by, minutes_from) for table in tables]
-    compared += [
-        (hours.name, ("minute", *hours.key, *hours.sum, *hours.maximum), "minute", hours_from)
-        for table in rollup.tables(settings.domain)
-        for hours in table.hours
-    ]
+    compared += [(table.name, table.columns, "minute", hours_from) for table in rollup.tables_of_hours(settings.domain)]
     found = []
     for name, columns, time, since in compared:
         streamed, recomputed = (
@@ -225,22 +221,23 @@ def recompute(
     copied = keep(settings, connection, whole_from, rows_before)
     aggregated, dedup = sum(hour.events for hour in expired.values()), Dedup(contract.business_key)
     for hour, hours_partitions in hours:
+        begins = hour.replace(tzinfo=None)
         judged = read_hour(settings.domain, spark, hours_partitions)
         good = aggregate.with_minute(judged.filter(pl.col("reject").is_null()))
-        dedup.forget(hour.replace(tzinfo=None) - contract.remembered)
+        dedup.forget(begins - contract.remembered)
         good = decided(archive, dedup, good, undecided_from, contract.remembered)
         events = good.filter(pl.col("outcome") == EVENT)
         aggregated += 0 if hour in expired else events.height
         held = dict(zip((SEEN_IDS, SEEN_KEYS), dedup.new(good.filter(pl.col("minute") >= ids_from)), strict=True))
         with mysql.transaction(connection) as cursor:
-            for table in tables if hour.replace(tzinfo=None) >= whole_from else ():
-                if table.hours or hour.replace(tzinfo=None) >= rows_before:
+            for table in tables if begins >= whole_from else ():
+                if table.hours or begins >= rows_before:
                     _, rows = aggregate.rows_of(table, events)
                     if table.name in copied:
                         rows = rows.join(copied[table.name], on=table.key, how="anti")
                     merge_rows(cursor, table, rows)
             hold(cursor, -1, held)
-        rollup.run(connection, settings.domain, min(rows_before, hour.replace(tzinfo=None) - LONGEST_VISIT))
+        rollup.run(connection, settings.domain, min(rows_before, begins - LONGEST_VISIT))
         log.info("recomputed %s: %d events", hour.strftime("%Y-%m-%d %H:00"), events.height)
     rollup.run(connection, settings.domain, rows_before)
     rejected = addresses(settings)
@@ -255,9 +252,7 @@ def recompute(
 def first_whole(settings: Settings, hours: Iterable[datetime]) -> datetime:
     """The first of these hours (UTC) of which the archive has all events still; the one to come where it has none of
     any. UTC, naive. Raises Outage."""
-    at = datetime.now(UTC)
-    with cassandra.connected(settings, "reader", settings.domain) as reader, cassandra.outages():
-        lives = time_to_live.read(reader)
+    at, lives = datetime.now(UTC), replay.lives(settings)
     return min((hour for hour in hours if is_kept(hour, lives, at)), default=hour_of(at) + HOUR).replace(tzinfo=None)
 
 
@@ -357,7 +352,7 @@ def swap(settings: Settings, connection: Any) -> None:
     domain_tables = [*aggregate.domain_tables(settings.domain), rejects_by_minute]
     names = [
         *(table.name for table in domain_tables),
-        *(hours.name for table in rollup.tables(settings.domain) for hours in table.hours),
+        *(table.name for table in rollup.tables_of_hours(settings.domain)),
         *(SEEN_IDS, SEEN_KEYS, "checkpoints", "coverage"),
     ]
     with mysql.transaction(connection) as cursor:

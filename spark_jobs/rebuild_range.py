@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -37,12 +37,11 @@ from spark_jobs.rebuild import judged_partition
 from spark_jobs.seen import SeenIds
 from spark_jobs.sinks.mysql import QUERY, SEEN_IDS, MySQLSink, merge_rows, now
 from stores import cassandra, coverage, mysql
-from stores.hour import HOUR
+from stores.hour import HOUR, MINUTE, minutes
 from stores.outage import Outage, patiently
 
 log = logging.getLogger(__name__)
 
-MINUTE = timedelta(minutes=1)
 LONGEST_GAP = timedelta(minutes=30)
 """Between two events of a row whose table has no minute in its key: a visit ends after as long without an event."""
 ARCHIVE_WITHIN_S = 30.0
@@ -230,12 +229,6 @@ class Events:
 
 def bytes_of(value: Any) -> Any:
     return bytes(value) if isinstance(value, bytearray) else value
-
-
-def minutes(since: datetime, until: datetime) -> Iterator[datetime]:
-    while since < until:
-        yield since
-        since += MINUTE
 
 
 def swap(settings: Settings, connection: Any, events: Events, keys: Mapping[str, pl.DataFrame]) -> None:

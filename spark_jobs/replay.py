@@ -41,7 +41,7 @@ from spark_jobs.source import digests
 from stores import cassandra, mysql, proven_hours, time_to_live
 from stores.hour import hour_of
 from stores.proven_hours import ProvenHour
-from stores.time_to_live import is_kept
+from stores.time_to_live import TimeToLive, is_kept
 
 log = logging.getLogger(__name__)
 
@@ -88,18 +88,22 @@ def closed(settings: Settings) -> dict[Place, str]:
 def expired_hours(settings: Settings) -> dict[datetime, ProvenHour]:
     """What was proven of hours whose events and dead letters may have expired since. Raises Outage."""
     with cassandra.connected(settings, "reader", settings.domain) as reader, cassandra.outages():
-        lives, at = time_to_live.read(reader), datetime.now(UTC)
+        in_force, at = time_to_live.read(reader), datetime.now(UTC)
         found = proven_hours.read(reader).items()
-    return {hour: proven for hour, proven in found if not is_kept(hour, lives, at)}
+    return {hour: proven for hour, proven in found if not is_kept(hour, in_force, at)}
+
+
+def lives(settings: Settings) -> list[TimeToLive]:
+    """How long the archive's rows are kept. Raises Outage."""
+    with cassandra.connected(settings, "reader", settings.domain) as reader, cassandra.outages():
+        return time_to_live.read(reader)
 
 
 def letters_kept(settings: Settings) -> Iterator[Letter]:
     """The dead letters that have not expired, nor what else occurred when their events did: Kafka deletes later. Raises
     Outage."""
-    with cassandra.connected(settings, "reader", settings.domain) as reader, cassandra.outages():
-        lives, at = time_to_live.read(reader), datetime.now(UTC)
-    max_late = contracts.load(settings.domain).max_late
-    return (letter for letter in letters(settings) if is_kept(hour_of(letter[0].appended_at - max_late), lives, at))
+    in_force, at, max_late = lives(settings), datetime.now(UTC), contracts.load(settings.domain).max_late
+    return (letter for letter in letters(settings) if is_kept(hour_of(letter[0].appended_at - max_late), in_force, at))
 
 
 def open_letters(dead: Iterable[Address], done: Container[Place], expired: Mapping[datetime, ProvenHour]) -> int:

@@ -18,18 +18,22 @@ import contracts
 from settings import Settings
 from spark_jobs import domains
 from spark_jobs.merge import Hours, Table
+from spark_jobs.sinks.mysql import delete_older
 from stores import mysql
 from stores.hour import HOUR, hour_of
 from stores.outage import Outage
 
 log = logging.getLogger(__name__)
 
-ROWS_PER_DELETE = 20_000
-
 
 def tables(domain: str) -> list[Table]:
     """The tables of a domain whose rows become hours."""
     return [table for table in domains.tables(domain) if table.hours]
+
+
+def tables_of_hours(domain: str) -> list[Hours]:
+    """The tables of hours that these become."""
+    return [hours for table in tables(domain) for hours in table.hours]
 
 
 class Ages(NamedTuple):
@@ -88,7 +92,6 @@ def move(cursor: Any, table: Table, hour: datetime) -> None:
 def addition(hours: Hours, condition: str) -> str:
     """The statement that adds rows up into a table of hours; its parameters are the hour and those of the condition."""
     into = hours.name
-    columns = ["minute", *hours.key, *hours.sum, *hours.maximum]
     values = [
         "%s AS minute",
         *hours.key,
@@ -100,7 +103,7 @@ def addition(hours: Hours, condition: str) -> str:
         *(f"{name} = GREATEST({into}.{name}, new.{name})" for name in hours.maximum),
     ]
     return (
-        f"INSERT INTO {into} ({', '.join(columns)}) SELECT * FROM (SELECT {', '.join(values)} "  # noqa: S608
+        f"INSERT INTO {into} ({', '.join(hours.columns)}) SELECT * FROM (SELECT {', '.join(values)} "  # noqa: S608
         f"FROM {hours.of} WHERE {condition} GROUP BY {', '.join(hours.key)}) AS new "
         f"ON DUPLICATE KEY UPDATE {', '.join(merged)}"
     )
@@ -110,12 +113,9 @@ def forget(connection: MySQLConnectionAbstract, domain: str, before: datetime) -
     """Deletes the hours that are older than `before` (UTC, naive, an hour's beginning). Raises Outage."""
     with mysql.transaction(connection) as cursor:  # first: what may be incomplete is not counted on any more
         cursor.execute("UPDATE coverage SET hours_from = GREATEST(hours_from, %s)", (before,))
-    for name in (hours.name for table in tables(domain) for hours in table.hours):
-        deleted = ROWS_PER_DELETE
-        while deleted == ROWS_PER_DELETE:  # in bounded transactions: the undo log stays small
-            with mysql.transaction(connection) as cursor:
-                cursor.execute(f"DELETE FROM {name} WHERE minute < %s LIMIT {ROWS_PER_DELETE}", (before,))  # noqa: S608
-                deleted = cursor.rowcount
+    for table in tables_of_hours(domain):
+        for _ in delete_older(connection, table.name, "minute", before):
+            pass
 
 
 class Background:

@@ -1,19 +1,22 @@
-"""Hours, by the time at which they begin."""
+"""Hours and minutes, by the time at which they begin."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-HOUR = timedelta(hours=1)
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 
 
 def hour_of(moment: datetime) -> datetime:
     return moment.replace(minute=0, second=0, microsecond=0)
 
 
-def minutes_of(hour: datetime) -> Iterator[datetime]:
-    return (hour + timedelta(minutes=minute) for minute in range(60))
+def minutes(since: datetime, until: datetime) -> Iterator[datetime]:
+    """The minutes from `since` up to `until`, which is not among them."""
+    while since < until:
+        yield since
+        since += MINUTE
 
 
 def hours(first: datetime, last: datetime) -> Iterator[datetime]:

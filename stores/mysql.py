@@ -140,7 +140,7 @@ def set_up(settings: Settings, report: Callable[[str], None] = log.info) -> None
     with connected(settings, "root") as connection:
         cursor = connection.cursor()
         cursor.execute(f"CREATE DATABASE IF NOT EXISTS `{domain}` {COLLATION}")
-        cursor.execute(f"CREATE DATABASE IF NOT EXISTS `{METADATA_DATABASE}` CHARACTER SET utf8mb4")
+        cursor.execute(f"CREATE DATABASE IF NOT EXISTS `{METADATA_DATABASE}` COLLATE utf8mb4_0900_ai_ci")
         for user, (rights, database) in GRANTS.items():
             secret = settings.secret(f"mysql_{user}")
             cursor.execute(f"CREATE USER IF NOT EXISTS '{user}'@'%' IDENTIFIED BY %s", (secret,))

@@ -121,7 +121,7 @@ def _line() -> pl.Expr:
     return pl.col("items").struct.with_fields(pl.field("reporting_value").alias("line_cents")).alias("items")
 
 
-@table(key=("minute", "event_name"), sum=("events", "revenue_cents"))
+@table(key=("minute", "event_name"), sum=("events", "revenue_cents"), by_hour=True)
 def events_by_minute(events: pl.DataFrame) -> pl.DataFrame:
     return events.select(
         minute_of("occurred_at"),
@@ -147,6 +147,7 @@ def events_by_minute(events: pl.DataFrame) -> pl.DataFrame:
         "refunds",
         "refund_cents",
     ),
+    by_hour=True,
 )
 def sales_by_minute(events: pl.DataFrame) -> pl.DataFrame:
     counted_once = events.select(  # in the leading category, so that nothing is counted twice
@@ -188,6 +189,7 @@ def sales_by_minute(events: pl.DataFrame) -> pl.DataFrame:
     sum=("views", "carts", "units", "revenue_cents", "refund_units", "refund_cents"),
     # One name an item and minute: should it change within the minute, the last in the alphabet stays.
     maximum=("item_name", "brand", "category"),
+    by_hour=True,
 )
 def items_by_minute(events: pl.DataFrame) -> pl.DataFrame:
     shown = events.filter(pl.col("event_name").is_in(["view_item", "add_to_cart", "purchase", "refund"]))
@@ -206,7 +208,11 @@ def items_by_minute(events: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-@table(key=("minute", "category", *SHOPPED_BY, "price_cents", "quantity"), sum=("order_lines", "revenue_cents"))
+@table(
+    key=("minute", "category", *SHOPPED_BY, "price_cents", "quantity"),
+    sum=("order_lines", "revenue_cents"),
+    by_hour=True,
+)
 def order_lines_by_minute(events: pl.DataFrame) -> pl.DataFrame:
     lines = _lines(events.filter(_is("purchase")), minute_of("occurred_at"), *_shopped_by())
     price = pl.col("line_cents") // pl.col("quantity")
@@ -222,7 +228,7 @@ def order_lines_by_minute(events: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-@table(key=("minute", *SHOPPED_BY, "payment_type", "failure_reason"), sum=("attempts", "failures"))
+@table(key=("minute", *SHOPPED_BY, "payment_type", "failure_reason"), sum=("attempts", "failures"), by_hour=True)
 def payments_by_minute(events: pl.DataFrame) -> pl.DataFrame:
     return events.filter(_is("purchase") | _is("payment_failed")).select(
         minute_of("occurred_at"),
@@ -234,7 +240,7 @@ def payments_by_minute(events: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-@table(key=("minute", "term"), sum=("searches", "without_result"))
+@table(key=("minute", "term"), sum=("searches", "without_result"), by_hour=True)
 def searches_by_minute(events: pl.DataFrame) -> pl.DataFrame:
     # Cut last: there are letters that are two when they are small.
     term = pl.col("search_term").str.to_lowercase().str.strip_chars().str.slice(0, LONGEST_TERM)
@@ -246,14 +252,14 @@ def searches_by_minute(events: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-@table(key=("minute", "page"), sum=("page_views",))
+@table(key=("minute", "page"), sum=("page_views",), by_hour=True)
 def pages_by_minute(events: pl.DataFrame) -> pl.DataFrame:
     return events.filter(_shows_a_page()).select(
         minute_of("occurred_at"), _page().alias("page"), pl.lit(1, dtype=pl.Int64).alias("page_views")
     )
 
 
-@table(key=("minute", "promotion", *SHOPPED_BY), sum=("shown", "chosen"))
+@table(key=("minute", "promotion", *SHOPPED_BY), sum=("shown", "chosen"), by_hour=True)
 def promotions_by_minute(events: pl.DataFrame) -> pl.DataFrame:
     return events.filter(_is("view_promotion") | _is("select_promotion")).select(
         minute_of("occurred_at"),
@@ -274,7 +280,7 @@ def promotions_by_minute(events: pl.DataFrame) -> pl.DataFrame:
         "promotion": "promoted_at",
     },
     expires_by="first_seen",
-    becomes=(
+    hours=(
         Hours(
             "visits_by_hour",
             "visits_by_session",

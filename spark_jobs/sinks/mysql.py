@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from time import monotonic
@@ -85,6 +85,22 @@ def replace_rows(cursor: Any, table: str, rows: pl.DataFrame) -> None:
             f"REPLACE INTO {table} ({', '.join(rows.columns)}) VALUES {', '.join([marks] * rows.height)}",  # noqa: S608
             [value for row in rows.rows() for value in row],
         )
+
+
+def delete_older(connection: MySQLConnectionAbstract, table: str, column: str, time: datetime) -> Iterator[None]:
+    """Deletes the rows of a table that are older, some at each step: in bounded transactions the undo log stays small.
+
+    Raises Outage.
+    """
+    deleted = ROWS_PER_DELETE
+    while deleted == ROWS_PER_DELETE:
+        with mysql.transaction(connection) as cursor:
+            cursor.execute(
+                f"DELETE FROM {table} WHERE {column} < %s LIMIT {ROWS_PER_DELETE}",  # noqa: S608 - names only
+                (time,),
+            )
+            deleted = cursor.rowcount
+        yield
 
 
 def hold(cursor: Any, batch_id: int, seen: Mapping[str, Sequence[Held]]) -> None:
@@ -223,13 +239,6 @@ class MySQLSink:
         """
         until_s = monotonic() + LONGEST_EXPIRY_S
         for (table, column), time in before.items():
-            deleted = ROWS_PER_DELETE
-            while deleted == ROWS_PER_DELETE:  # in bounded transactions: the undo log stays small
-                with mysql.transaction(self.connection()) as cursor:
-                    cursor.execute(
-                        f"DELETE FROM {table} WHERE {column} < %s LIMIT {ROWS_PER_DELETE}",  # noqa: S608 - names only
-                        (time,),
-                    )
-                    deleted = cursor.rowcount
+            for _ in delete_older(self.connection(), table, column, time):
                 if monotonic() > until_s:
                     break
