@@ -35,7 +35,7 @@ SEED = 20_260_401
 DATABASE = "rollup__test"
 DOMAIN = load().domain
 TABLES = rollup.tables(DOMAIN)
-FIRST, LAST = hour_of(START), hour_of(START) + 4 * HOUR
+FIRST = hour_of(START)
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +108,7 @@ def test_an_hour_is_what_its_events_make_in_one_step(connection: Any, events: pl
     """As if the minute in which they occurred were the hour's first."""
     rollup.run(connection, DOMAIN, at_hour(2))
     [hours] = table.hours
-    columns = ["minute", *hours.key, *hours.sum, *hours.maximum]
+    columns = hours.columns
     minutes = table.rows(events).filter(pl.col("minute") < at_hour(2))
     expected = aggregate.combine(table, minutes.with_columns(pl.col("minute").dt.truncate("1h"))).select(columns)
     found = mysql.query(connection, f"SELECT {', '.join(columns)} FROM {hours.name}")
@@ -165,20 +165,21 @@ def test_no_row_comes_between_adding_up_and_deleting(connection: Any, stack: Sta
 
 
 @pytest.fixture(scope="module")
-def aged() -> Iterator[Stack]:
+def ages() -> rollup.Ages:
+    """As if MYSQL_RETENTION_DAYS were over now; the same for all tests, while the hours go on."""
+    now, settings = datetime.now(UTC).replace(tzinfo=None), load()
+    return rollup.ages(settings, now + timedelta(days=settings.mysql_retention_days))
+
+
+@pytest.fixture(scope="module")
+def aged(ages: rollup.Ages) -> Iterator[Stack]:
     """A stack of its own, all of whose rows but the last hour's are hours by now; Spark runs."""
     with throwaway_stack(runtime=preferred(load())) as stack:
         stack.start("spark")
         assert shop(stack.settings, SEED, minutes_ago(115), 110, 8000, **FAULTS).wait() == 0
         assert verify(stack.settings, CATCH_UP_S).exact
-        rollup.once(stack.settings, age(stack))
+        rollup.once(stack.settings, ages)
         yield stack
-
-
-def age(stack: Stack) -> rollup.Ages:
-    """As if MYSQL_RETENTION_DAYS were over now."""
-    now = datetime.now(UTC).replace(tzinfo=None)
-    return rollup.ages(stack.settings, now + timedelta(days=stack.settings.mysql_retention_days))
 
 
 def hours(stack: Stack, statement: str, *values: Any) -> list[tuple]:
@@ -215,12 +216,13 @@ def test_an_hour_that_is_wrong_is_found(aged: Stack, table: str, column: str, ev
     assert verify(aged.settings, CATCH_UP_S, everything).exact
 
 
-def test_hours_are_recomputed_as_well(aged: Stack) -> None:
+def test_hours_are_recomputed_as_well(aged: Stack, ages: rollup.Ages) -> None:
     """By a check, and by a rebuild, for which they are young and become minutes again; what is older than the archive
     stays."""
     long_ago = "2026-01-01 10:00:00"
     hours(aged, "INSERT INTO events_by_hour VALUES (%s, 'purchase', 3, 4200)", long_ago)
-    before = hours(aged, "SELECT event_name, SUM(events), SUM(revenue_cents) FROM events_by_hour GROUP BY event_name")
+    sums = "SELECT event_name, SUM(events), SUM(revenue_cents) FROM events_by_hour GROUP BY event_name"
+    before = hours(aged, sums)
     aged.stop("spark")
     checked = spark_jobs(aged.settings, "rebuild", "--check")
     assert checked.returncode == 0, checked.stdout[-3000:]
@@ -233,13 +235,11 @@ def test_hours_are_recomputed_as_well(aged: Stack) -> None:
     assert hours(aged, "SELECT minute, events FROM events_by_hour") == [(datetime.fromisoformat(long_ago), 3)]
     aged.start("spark")
     assert verify(aged.settings, CATCH_UP_S, everything=True).exact
-    rollup.once(aged.settings, age(aged))
-    sums = "SELECT event_name, SUM(events), SUM(revenue_cents) FROM events_by_hour GROUP BY event_name"
+    rollup.once(aged.settings, ages)
     assert hours(aged, sums) == before
 
 
-def test_hours_grow_old_too(aged: Stack) -> None:
-    ages = age(aged)
+def test_hours_grow_old_too(aged: Stack, ages: rollup.Ages) -> None:
     rollup.once(aged.settings, ages._replace(hours=ages.minutes))
     assert hours(aged, "SELECT COUNT(*) FROM events_by_hour") == [(0,)]
     assert hours(aged, "SELECT hours_from = minutes_from FROM coverage") == [(1,)]
