@@ -1,15 +1,6 @@
 -- What the dashboards read beside the tables: one row stays one fact, nothing is aggregated here, so that every
 -- filter still works on it. Run after ecommerce.sql and pipeline.sql, again at every start. Times are UTC.
 
--- A session once for every step that it reached, of the five that lead to an order.
-CREATE OR REPLACE SQL SECURITY INVOKER VIEW funnel AS
-SELECT sessions.first_seen, sessions.country, sessions.device, sessions.source,
-       sessions.currency, steps.step
-FROM sessions
-JOIN (VALUES ROW(0, '1 Visit'), ROW(1, '2 Item viewed'), ROW(2, '3 Added to cart'), ROW(3, '4 Checkout'),
-             ROW(4, '5 Payment'), ROW(5, '6 Order')) AS steps (reached, step)
-  ON sessions.furthest_step >= steps.reached;
-
 -- What shoppers do right now: the sessions seen in this minute and the ten before. One that has bought may fill a cart
 -- again.
 CREATE OR REPLACE SQL SECURITY INVOKER VIEW right_now AS

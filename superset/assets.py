@@ -3,7 +3,9 @@
 The files say what is special about a dataset, a chart or a dashboard. What follows from them is worked out here: ids,
 layout, which filter acts on which chart, which chart a click on another one filters.
 
-    dashboards/<folder>/datasets/<table>.yaml     columns and metrics; a virtual one has `sql`
+    dashboards/<folder>/datasets/<table>.yaml     columns and metrics; a virtual one has `sql`; one whose rows become
+                                                  hours has their table, `hours`, and may have another name, `recent`,
+                                                  of the table or view with the rows that have not
     dashboards/<folder>/charts/<chart>.yaml       a Superset chart whose `dataset` is named
     dashboards/<folder>/dashboards/<slug>.yaml    title, filters, and rows of charts with their widths
     dashboards/<folder>/filters.yaml              the columns that one can filter by
@@ -198,7 +200,10 @@ def dataset(files: Files, name: str) -> Dict:
         "uuid": files.id("datasets", name),
         "database_uuid": files.id("databases", files.domain),
     }
-    if "sql" in made:
+    if hours := made.pop("hours", None):
+        recent = made.pop("recent", name)
+        made["sql"] = f"{{{{ with_hours('{recent}', '{made['main_dttm_col']}', '{hours}', from_dttm, to_dttm) }}}}"
+    elif "sql" in made:
         made["sql"] = made["sql"].replace(PERIODS, files.periods)
     return made
 
@@ -211,7 +216,7 @@ def chart(files: Files, name: str) -> Dict:
         raise AssetError(f"charts/{name}.yaml: there is no dataset {source}")
     time = files.datasets[source].get("main_dttm_col")
     if described["params"].get("x_axis") in TIMES:
-        described = over_time(described, time)
+        described = over_time(described, time, has_steps=described["params"]["x_axis"] in files.columns(name))
     params = ANY_CHART | described["params"]
     if time:
         for suffix in ("", "_b") if params.get("metrics_b") else ("",):
@@ -231,11 +236,11 @@ def shows_parts(described: Dict) -> bool:
     return described["viz_type"] == "mixed_timeseries" and described["params"]["x_axis"] in TIMES
 
 
-def over_time(described: Dict, time: str) -> Dict:
+def over_time(described: Dict, time: str, has_steps: bool) -> Dict:
     """A chart with what it needs to be drawn over time, and with a description that says how it is.
 
     Steps that are not whole are a mixed chart's second query: a total a step, pale. With `whole_steps` a chart is
-    without them.
+    without them; a dataset that `has_steps` of its own leaves them out itself.
     """
     described = dict(described)
     only_whole = described.pop("whole_steps", False)
@@ -245,7 +250,7 @@ def over_time(described: Dict, time: str) -> Dict:
     minutes = "a minute" if at_least == grain.MINUTE else f"{at_least // grain.MINUTE} minutes"
     steps = f"In steps of {minutes}, or longer ones where the time range has more than {grain.POINTS}. Times in UTC."
     said = [described["description"], steps]
-    if only_whole or shows_parts(described):
+    if (only_whole and not has_steps) or shows_parts(described):
         params["adhoc_filters"] = with_condition(described["params"], whole)
     if only_whole:
         said.append("Steps that are not over, or not wholly in the range, are left out.")

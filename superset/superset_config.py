@@ -11,6 +11,7 @@ sys.path.append(str(Path(__file__).resolve().parent.parent))  # where settings.p
 sys.path.append(str(Path(__file__).resolve().parent))  # where what this file is made of is
 
 import grain
+import minutes_from
 import open_dashboards
 import pymysql
 import raw_events_page
@@ -39,16 +40,19 @@ SQLALCHEMY_DATABASE_URI = URL.create(
 ).render_as_string(hide_password=False)
 
 
+def _as_reader(database):
+    """The domain's database, with its address and its reader."""
+    return database.set(
+        username="reader",
+        password=_settings.secret("mysql_reader"),
+        host=_settings.mysql_host,
+        port=_settings.mysql_port,
+    )
+
+
 def DB_CONNECTION_MUTATOR(uri, params, _username, _security_manager, _source):  # noqa: N802 (Superset's name)
-    """Gives the domain's database, named in the dashboards' files without address, its address and its reader."""
-    if uri.database == _settings.domain:
-        uri = uri.set(
-            username="reader",
-            password=_settings.secret("mysql_reader"),
-            host=_settings.mysql_host,
-            port=_settings.mysql_port,
-        )
-    return uri, params
+    """In the dashboards' files the domain's database has neither address nor user."""
+    return (_as_reader(uri) if uri.database == _settings.domain else uri), params
 
 
 BLUEPRINTS = [raw_events_page.page]
@@ -69,7 +73,9 @@ if _settings.alert_webhook_url:
 GUEST_ROLE_NAME = open_dashboards.EMBEDDING
 GUEST_TOKEN_JWT_SECRET = hmac.digest(SECRET_KEY.encode(), b"guest token", "sha256").hex()
 
-JINJA_CONTEXT_ADDONS = {macro.__name__: macro for macro in (grain.step_seconds, grain.step_start, grain.is_whole)}
+JINJA_CONTEXT_ADDONS = grain.macros(
+    minutes_from.reader(_as_reader(URL.create("mysql+pymysql", database=_settings.domain)))
+)
 
 # Relative ranges end now, to the second; Superset's own default is the last midnight.
 DEFAULT_RELATIVE_START_TIME = "now"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from math import isnan
@@ -9,6 +10,7 @@ from math import isnan
 import yaml
 
 from settings import ROOT, load
+from spark_jobs import rollup
 from tests.browser.received import total
 from tests.browser.shop import Minutes
 from tests.dashboards import assets, grain
@@ -17,6 +19,8 @@ CASES = yaml.safe_load((ROOT / "tests/cases/charts.yaml").read_text())
 FILES = assets.read(load().domain)
 PIPELINE = {path.stem for path in (assets.FOLDER / assets.EVERY_DOMAIN / "dashboards").glob("*.yaml")}
 """Dashboards of what the pipeline does."""
+OF_HOURS = {hours.name.removesuffix("_by_hour"): hours.of for hours in rollup.tables_of_hours(load().domain)}
+FROM = re.compile(rf"FROM ({'|'.join(OF_HOURS)})(?:_by_minute)?\b")
 ROUNDING = 1e-3
 """Of sums of figures that a chart rounds."""
 EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001
@@ -37,17 +41,27 @@ def wanted(
             for time in ("minute", "first_seen", "committed_at")
             for kind, begins, ends in (("", "%(since)s", "%(until)s"), ("whole_", "%(whole_since)s", "%(whole_until)s"))
         }
-        sql = case.get("sql", "SELECT 'NaN'").format(filters=filters, step=step, **ranges)
+        sql = with_hours(case.get("sql", "SELECT 'NaN'")).format(filters=filters, step=step, **ranges)
         [row] = minutes.select(sql, value=value, whole_since=since, whole_until=until)
         [figure] = row.values()
         found[name] = None if figure is None else float(figure)
     return found
 
 
+def with_hours(sql: str) -> str:
+    """A SELECT whose tables have what became hours, too."""
+    return FROM.sub(
+        lambda found: f"FROM (TABLE {OF_HOURS[found[1]]} UNION ALL TABLE {found[1]}_by_hour) AS {found[1]}", sql
+    )
+
+
 def steps_of(name: str, minutes: Minutes) -> tuple[int, datetime, datetime]:
     """The length of a chart's steps in seconds; and from when until when a range has whole ones that are over."""
-    at_least = assets.TIMES.get(FILES.charts[name]["params"].get("x_axis"), grain.MINUTE)
-    step = grain.step_seconds(minutes.since.isoformat(), minutes.until.isoformat(), at_least)
+    chart = FILES.charts[name]
+    at_least = assets.TIMES.get(chart["params"].get("x_axis"), grain.MINUTE)
+    [coverage] = minutes.select("SELECT minutes_from FROM coverage")
+    minutes_from = None if chart["dataset"] == "revenue_by_step" else lambda: coverage["minutes_from"]
+    step = grain.step_seconds(minutes.since.isoformat(), minutes.until.isoformat(), at_least, minutes_from)
     until = min(minutes.until, datetime.now(UTC).replace(tzinfo=None))
     first = -((EPOCH - minutes.since) // timedelta(seconds=step))
     last = (until - EPOCH) // timedelta(seconds=step)

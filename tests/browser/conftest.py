@@ -41,7 +41,6 @@ def environment() -> Iterator[dict[str, str]]:
         state_dir=str(FOLDER / "readme"),
         # As processes: what the charts show is compared with MySQL, which containers keep to themselves.
         runtime="native",
-        mysql_retention_days=40,  # a month of history is put before it
         producer_rate=100.0,  # half the default: the browser needs the rest
         producer_backfill_minutes=5,  # so that it ends long after the seeded shop
     )

@@ -1,4 +1,5 @@
-"""Thirty days of history before a shop's first minute, copied from its own rows: to see whether charts stay fast.
+"""Thirty days of history before a shop's first minute, copied from its own rows, of which all but the last days become
+hours: to see whether charts stay fast.
 
 Some rows of the shop's first minutes over and over, so the month is that of a shop with a part of its rate. What
 `make verify` counts is left alone: `events_by_minute`, and all minutes since the producer began.
@@ -6,7 +7,11 @@ Some rows of the shop's first minutes over and over, so the month is that of a s
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
+from local.stack import Stack
 from settings import Settings
+from spark_jobs import rollup
 from stores import mysql
 
 DAYS = 30
@@ -41,13 +46,22 @@ NEW_KEYS = {
 
 
 def load(settings: Settings) -> None:
-    """Fills the tables; takes about a minute."""
+    """Fills the tables, while Spark rests; takes about a minute."""
+    stack = Stack(settings)
+    stack.stop("spark")
+    fill(settings)
+    rollup.once(settings, rollup.ages(settings, datetime.now(UTC).replace(tzinfo=None)))
+    with mysql.connected(settings, "root", settings.domain) as connection:
+        of_hours = [hours.name for hours in rollup.tables_of_hours(settings.domain)]
+        mysql.query(connection, f"ANALYZE TABLE {', '.join([*TABLES, *of_hours])}")
+    stack.start("spark")
+
+
+def fill(settings: Settings) -> None:
     connection = mysql.connect(settings, "root", settings.domain)
     connection.autocommit = True
     with connection.cursor() as cursor:
         cursor.execute("SET SESSION unique_checks = 0")
-        # What is copied is not locked meanwhile: Spark goes on merging into it.
-        cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
         for table, (time, every) in TABLES.items():
             cursor.execute(f"SELECT MIN({time}) FROM {table}")
             [(first,)] = cursor.fetchall()
@@ -59,7 +73,7 @@ def load(settings: Settings) -> None:
                 else NEW_KEYS.get(name, name)
                 for name, kind in kinds.items()
             ]
-            for newest in range(1, COPIES + 1, AT_ONCE):  # in parts, for Spark deletes old rows meanwhile
+            for newest in range(1, COPIES + 1, AT_ONCE):
                 cursor.execute(
                     f"INSERT INTO {table} ({', '.join(kinds)}) "
                     "WITH RECURSIVE copies AS (SELECT %(newest)s AS n UNION ALL "
@@ -69,6 +83,8 @@ def load(settings: Settings) -> None:
                     f"SELECT {', '.join(copied)} FROM copies, pattern WHERE number % %(every)s = 0",
                     {"newest": newest, "oldest": newest + AT_ONCE - 1, "first": first, "every": every},
                 )
-        cursor.execute(f"ANALYZE TABLE {', '.join(TABLES)}")
-        cursor.fetchall()
+        cursor.execute(
+            f"UPDATE coverage SET hours_from = hours_from - INTERVAL {DAYS} DAY,"
+            f" first_commit = (SELECT MIN(committed_at) FROM batches)"
+        )
     connection.close()

@@ -26,8 +26,8 @@ def over_time(slugs: Iterable[str]) -> list[str]:
 
 
 def around(settings: Settings, within: datetime, until: datetime) -> Iterator[Minutes]:
-    """Ranges of all lengths that end within a step, and one that begins within it."""
-    retention = timedelta(days=settings.mysql_retention_days)
+    """Ranges of all lengths up to all that is kept, that end within a step, and one that begins within it."""
+    retention = timedelta(days=settings.mysql_hours_retention_days)
     for length in (HOUR / 6, HOUR, DAY, 5 * DAY, 20 * DAY, retention):
         yield Minutes(settings, within - length, within)
     yield Minutes(settings, within, until)

@@ -39,6 +39,12 @@ PERIODS = 2
 HOUR = timedelta(hours=1)
 AGO = timedelta(days=10, seconds=40)
 """In the midst of the history, and of a step."""
+BEFORE = {
+    "1 day ago": "SELECT SUM(revenue_cents) FROM sales_by_minute WHERE minute >= %s AND minute < %s",
+    # A twelfth of the hour in which these five minutes lie.
+    "1 week ago": "SELECT SUM(revenue_cents) / 12 FROM sales_by_hour"
+    " WHERE minute > %s - INTERVAL 1 HOUR AND minute < %s",
+}
 DASHBOARD_MS = 6000
 """On two cores that the whole stack and the browser share it is 3 s for the largest, most of it Superset's own work."""
 
@@ -78,7 +84,7 @@ def tables_of(plan: object) -> Iterator[dict]:
 
 
 def test_every_query_uses_an_index_and_is_quick(selects: dict[str, list[str]], settings: Settings) -> None:
-    scanned, slow, all_ms = {}, {}, []
+    scanned, medians, all_ms = {}, {}, []
     with mysql.connected(settings, "reader", settings.domain) as connection:
         connection.autocommit = True
         with connection.cursor() as cursor:
@@ -101,12 +107,13 @@ def test_every_query_uses_an_index_and_is_quick(selects: dict[str, list[str]], s
                     cursor.fetchall()
                     took_ms.append(1000 * (time.monotonic() - began))
                 all_ms += took_ms
-                if statistics.median(took_ms) > SLOWEST_MS:
-                    slow[name] = round(statistics.median(took_ms))
+                medians[name] = max(round(statistics.median(took_ms)), medians.get(name, 0))
     p95_ms = statistics.quantiles(all_ms, n=20)[-1]
     log.info("%s charts: p50 %.0f ms, p95 %.0f ms", len(selects), statistics.median(all_ms), p95_ms)
+    slowest = sorted(medians, key=medians.__getitem__, reverse=True)[:5]
+    log.info("slowest: %s", ", ".join(f"{name} {medians[name]} ms" for name in slowest))
     assert not scanned
-    assert not slow
+    assert medians[slowest[0]] <= SLOWEST_MS
     assert p95_ms <= QUERY_MS
 
 
@@ -145,7 +152,7 @@ def rows_read(plan: object) -> Iterator[tuple[str, int]]:
 
 def rows_since(cursor: Any, table: str, since: datetime) -> int:
     """What a table has from a time on; sessions by when they were last seen. All of a table that has no month."""
-    time, _ = month.TABLES.get(table, (None, None))
+    time = "minute" if table.endswith("_by_hour") else month.TABLES.get(table, (None,))[0]
     condition = f"WHERE {'seen_minute' if table == 'sessions' else time} >= %(since)s" if time else ""
     cursor.execute(f"SELECT COUNT(*) FROM {table} {condition}", {"since": since})
     [(rows,)] = cursor.fetchall()
@@ -170,15 +177,11 @@ def test_the_day_and_the_week_before_are_drawn(tab: Callable[[str], Dashboard], 
     dashboard.open()
     whole = dashboard.received.rows()["Revenue against the day and the week before"]
     with mysql.connected(settings, "reader", settings.domain) as connection:
-        for name, days in (("1 day ago", 1), ("1 week ago", 7)):
+        for name, days in (("1 day ago", 1), ("1 week ago", 7)):  # by minutes, by hours
             assert any(row[name] for row in whole)
             for row in whole:
                 since = datetime.fromtimestamp(row["time_from_5_min"] / 1000, UTC) - timedelta(days=days)
-                [(cents,)] = mysql.query(
-                    connection,
-                    "SELECT SUM(revenue_cents) FROM sales_by_minute WHERE minute >= %s AND minute < %s",
-                    (since, since + timedelta(minutes=5)),
-                )
+                [(cents,)] = mysql.query(connection, BEFORE[name], (since, since + timedelta(minutes=5)))
                 assert row[name] == pytest.approx(float(cents) / 100)
 
 

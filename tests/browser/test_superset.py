@@ -90,7 +90,7 @@ def test_dataset_columns_are_in_mysql(settings: Settings, name: str) -> None:
 )
 def test_time_grains_are_right(admin: APIRequestContext, shop: Minutes, grain: str, seconds: int) -> None:
     """Superset's SQL parser rewrites the expressions: its own for MySQL end with the time of day counted twice."""
-    found = admin.get("/api/v1/dataset/?q=(filters:!((col:table_name,opr:eq,value:funnel)))").json()["result"]
+    found = admin.get("/api/v1/dataset/?q=(filters:!((col:table_name,opr:eq,value:sessions)))").json()["result"]
     column = {
         "label": "began",
         "sqlExpression": "first_seen",
@@ -109,7 +109,7 @@ def test_time_grains_are_right(admin: APIRequestContext, shop: Minutes, grain: s
     )
     seen = {int(row["began"]): row["sessions"] for row in answer.json()["result"][0]["data"]}
     expected = f"""
-        SELECT UNIX_TIMESTAMP(first_seen) DIV {seconds} * {seconds} * 1000 AS began, COUNT(*) AS sessions FROM funnel
+        SELECT UNIX_TIMESTAMP(first_seen) DIV {seconds} * {seconds} * 1000 AS began, COUNT(*) AS sessions FROM sessions
         WHERE first_seen >= %(since)s AND first_seen < %(until)s GROUP BY began"""
     assert seen == {int(row["began"]): row["sessions"] for row in shop.select(expected)}
     assert seen

@@ -80,6 +80,26 @@ def by_period(cursor: Any, dataset: str, figure: str, where: str = "TRUE") -> li
     return [float(value) for _, value in cursor.fetchall()]
 
 
+def figures(cursor: Any, dataset: str, by: str, *names: str) -> list[tuple[float, ...]]:
+    """Metrics of a dataset in the chosen range, a row for each value of a column, in their order."""
+    sql = rendered(assets.dataset(FILES, dataset)["sql"], SINCE.isoformat(), UNTIL.isoformat())
+    measured = ", ".join(metrics(dataset)[name] for name in names)
+    cursor.execute(f"SELECT {measured} FROM ({sql}) AS dataset GROUP BY {by} ORDER BY {by}")
+    return [tuple(map(float, row)) for row in cursor.fetchall()]
+
+
+@pytest.mark.parametrize("name", [name for name, dataset in FILES.datasets.items() if "hours" in dataset])
+def test_hours_have_the_columns_of_what_becomes_hours(cursor: Any, name: str) -> None:
+    """In the same order: a dataset has both, one after the other."""
+    dataset = FILES.datasets[name]
+    named = []
+    for table in (dataset.get("recent", name), dataset["hours"]):
+        cursor.execute(f"SHOW COLUMNS FROM {table}")
+        named.append([column for column, *_ in cursor.fetchall()])
+    recent, hours = named
+    assert recent == [dataset["main_dttm_col"] if column == "minute" else column for column in hours]
+
+
 def test_orders_stand_in_their_period(cursor: Any) -> None:
     history_from(cursor, EARLIER)
     sale(cursor, EARLIER, 1)  # its minute began before the earlier period
@@ -125,14 +145,13 @@ def test_sessions_stand_in_the_period_in_which_they_began(cursor: Any) -> None:
     session(cursor, UNTIL - timedelta(milliseconds=1))
     session(cursor, UNTIL)
     assert by_period(cursor, "sessions_by_period", "SUM(sessions)") == [2, 3]
-    assert by_period(cursor, "sessions_by_period", "SUM(sessions_with_order)") == [1, 1]
+    assert by_period(cursor, "sessions_by_period", "SUM(bought)") == [1, 1]
 
 
 def test_funnel_has_a_session_once_for_each_step_it_reached(cursor: Any) -> None:
     for step in (0, 1, 1, 5):
         session(cursor, SINCE, furthest_step=step)
-    cursor.execute("SELECT step, COUNT(*) FROM funnel GROUP BY step ORDER BY step")
-    assert [count for _, count in cursor.fetchall()] == [4, 3, 1, 1, 1, 1]
+    assert figures(cursor, "funnel", "step", "sessions") == [(4,), (3,), (1,), (1,), (1,), (1,)]
 
 
 def test_shoppers_are_active_until_five_minutes_after_their_last(cursor: Any) -> None:
@@ -211,11 +230,7 @@ def test_an_order_counts_for_the_promotion_that_was_chosen_before_it(cursor: Any
         order = {"orders": 1, "order_cents": cents, "first_order_at": SINCE + (3 + minutes) * MINUTE}
         session(cursor, SINCE, promotion="Sale", promoted_at=SINCE + 3 * MINUTE, **order)
     session(cursor, SINCE, promotion="(none)", orders=1, order_cents=100, first_order_at=SINCE)
-    figures = ", ".join(metrics("promotions").values())
-    cursor.execute(
-        f"SELECT promotion, {figures} FROM ({FILES.datasets['promotions']['sql']}) AS dataset GROUP BY promotion"
-    )
-    assert [(name, *map(float, row)) for name, *row in cursor.fetchall()] == [("Sale", 5, 4, 0.8, 1, 0.25, 4)]
+    assert figures(cursor, "promotions", "promotion", *metrics("promotions")) == [(5, 4, 0.8, 1, 0.25, 4)]
 
 
 @pytest.mark.parametrize("z", [-6, -1.96, -0.5, 0, 0.25, 1, 2.5758, 5])

@@ -23,6 +23,7 @@ from spark_jobs.merge import Table
 from spark_jobs.sinks.mysql import merge_rows
 from stores import coverage, mysql
 from stores.hour import HOUR, hour_of
+from tests.dashboards import assets, rendered
 from tests.integration.database import own_database
 from tests.integration.pipeline import CATCH_UP_S, FAULTS, minutes_ago, shop, spark_jobs
 
@@ -36,6 +37,7 @@ DATABASE = "rollup__test"
 DOMAIN = load().domain
 TABLES = rollup.tables(DOMAIN)
 FIRST = hour_of(START)
+FILES = assets.read(DOMAIN)
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +133,41 @@ def test_what_comes_late_is_added_to_its_hour(connection: Any, events: pl.DataFr
     rollup.run(connection, DOMAIN, at_hour(3))
     assert sums(connection) == after
     assert count(connection, "events_by_minute", f"minute < '{at_hour(3)}'") == 0
+
+
+DATASETS = [name for name in FILES.datasets if "_by_hour" in assets.dataset(FILES, name).get("sql", "")]
+OF_MINUTES = {"newest"}
+"""Metrics that are about the rows themselves."""
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_dashboards_have_what_became_hours(connection: Any, name: str) -> None:
+    """In a range of whole hours each metric is what it was, by all that one can split it by. Those that set rows of a
+    result against each other are made of the others."""
+    with mysql.transaction(connection) as cursor:
+        cursor.execute("UPDATE coverage SET first_commit = %s", (at_hour(0),))
+    dataset = assets.dataset(FILES, name)
+    ends = at_hour(1).isoformat(), at_hour(2).isoformat()
+    metrics = {m["metric_name"]: m["expression"] for m in dataset["metrics"] if " OVER " not in m["expression"]}
+    measured = [f"ROUND({sql}, 6)" for metric, sql in metrics.items() if metric not in OF_MINUTES]
+    split_by = [column for column in dataset["columns"] if column.get("groupby") and column["type"] == "VARCHAR"]
+    assert split_by
+    period = ", period" if dataset["main_dttm_col"] == "period" else ""
+
+    def figures() -> list[list[tuple]]:
+        found = []
+        for column in split_by:
+            by = column.get("expression", column["column_name"]) + period
+            select = (
+                f"SELECT {by}, {', '.join(measured)} FROM ({dataset['sql']}) AS dataset GROUP BY {by} ORDER BY {by}"
+            )
+            found.append(mysql.query(connection, rendered(select, *ends)))
+        return found
+
+    before = figures()
+    assert any(before)
+    rollup.run(connection, DOMAIN, at_hour(2))
+    assert figures() == before
 
 
 def test_killed_in_between_it_has_done_nothing(connection: Any) -> None:
