@@ -216,7 +216,7 @@ def chart(files: Files, name: str) -> Dict:
         raise AssetError(f"charts/{name}.yaml: there is no dataset {source}")
     time = files.datasets[source].get("main_dttm_col")
     if described["params"].get("x_axis") in TIMES:
-        described = over_time(described, time, has_steps=described["params"]["x_axis"] in files.columns(name))
+        described = over_time(described, time)
     params = ANY_CHART | described["params"]
     if time:
         for suffix in ("", "_b") if params.get("metrics_b") else ("",):
@@ -236,11 +236,11 @@ def shows_parts(described: Dict) -> bool:
     return described["viz_type"] == "mixed_timeseries" and described["params"]["x_axis"] in TIMES
 
 
-def over_time(described: Dict, time: str, has_steps: bool) -> Dict:
+def over_time(described: Dict, time: str) -> Dict:
     """A chart with what it needs to be drawn over time, and with a description that says how it is.
 
     Steps that are not whole are a mixed chart's second query: a total a step, pale. With `whole_steps` a chart is
-    without them; a dataset that `has_steps` of its own leaves them out itself.
+    without them.
     """
     described = dict(described)
     only_whole = described.pop("whole_steps", False)
@@ -250,7 +250,7 @@ def over_time(described: Dict, time: str, has_steps: bool) -> Dict:
     minutes = "a minute" if at_least == grain.MINUTE else f"{at_least // grain.MINUTE} minutes"
     steps = f"In steps of {minutes}, or longer ones where the time range has more than {grain.POINTS}. Times in UTC."
     said = [described["description"], steps]
-    if (only_whole and not has_steps) or shows_parts(described):
+    if only_whole or shows_parts(described):
         params["adhoc_filters"] = with_condition(described["params"], whole)
     if only_whole:
         said.append("Steps that are not over, or not wholly in the range, are left out.")

@@ -60,7 +60,8 @@ def steps_of(name: str, minutes: Minutes) -> tuple[int, datetime, datetime]:
     chart = FILES.charts[name]
     at_least = assets.TIMES.get(chart["params"].get("x_axis"), grain.MINUTE)
     [coverage] = minutes.select("SELECT minutes_from FROM coverage")
-    minutes_from = None if chart["dataset"] == "revenue_by_step" else lambda: coverage["minutes_from"]
+    has_steps = chart["params"].get("x_axis") in FILES.columns(name)  # of its dataset's own, by the range's length
+    minutes_from = None if has_steps else lambda: coverage["minutes_from"]
     step = grain.step_seconds(minutes.since.isoformat(), minutes.until.isoformat(), at_least, minutes_from)
     until = min(minutes.until, datetime.now(UTC).replace(tzinfo=None))
     first = -((EPOCH - minutes.since) // timedelta(seconds=step))

@@ -121,6 +121,26 @@ def plain(value: Any) -> Any:
     return bytes(value) if isinstance(value, bytearray) else value
 
 
+@pytest.mark.parametrize(
+    ("view", "by_view", "by_session"),
+    [
+        ("visits", "SUM(sessions), SUM(bounced), SUM(bought)", "COUNT(*), SUM(events = 1), SUM(orders > 0)"),
+        ("visits", "SUM(sessions + viewed + carted + checked_out + paid + bought)", "SUM(furthest_step + 1)"),
+        ("entry_pages", "SUM(sessions), SUM(bounced), SUM(bought)", "COUNT(*), SUM(events = 1), SUM(orders > 0)"),
+        ("visit_lengths", "SUM(sessions)", "COUNT(*)"),
+        (
+            "times_to_order",
+            "SUM(bought), SUM(seconds_to_order)",
+            "SUM(orders > 0), SUM(IF(orders > 0, TIMESTAMPDIFF(SECOND, first_seen, first_order_at), 0))",
+        ),
+    ],
+)
+def test_what_sessions_become_has_their_figures(connection: Any, view: str, by_view: str, by_session: str) -> None:
+    expected = mysql.query(connection, f"SELECT {by_session} FROM sessions")
+    assert all(expected[0])
+    assert mysql.query(connection, f"SELECT {by_view} FROM {view}_by_session") == expected
+
+
 def test_what_comes_late_is_added_to_its_hour(connection: Any, events: pl.DataFrame) -> None:
     rollup.run(connection, DOMAIN, at_hour(3))
     before = sums(connection)
