@@ -1,8 +1,9 @@
 """Compares what the producer's ledger says was acknowledged with what is in Cassandra, MySQL and the dead letter.
 
 A dead letter that was judged good later is an event from then on: what it is worth is read from the letter itself.
-The producer is held for a moment, so that nothing moves: it waits, it loses nothing, and goes on afterwards. The
-comparison is per minute and event name, to the cent, and not only in sums, where two errors could cancel out.
+The producer is held for a moment, so that nothing moves: it waits, it loses nothing, and goes on afterwards. What
+nothing can change is compared before that. The comparison is per minute and event name, to the cent, and not only in
+sums, where two errors could cancel out.
 
 Of Cassandra and the dead letter an hour is compared once when it is sealed (see audit/hours.py), and remembered: what
 expires later was there. MySQL is compared each time, as far back as it reaches: by minute, and by hour before that.
@@ -89,28 +90,30 @@ class Verdict:
 def verify(
     settings: Settings, deadline_s: float = DEADLINE_S, everything: bool = False, now: datetime | None = None
 ) -> Verdict:
-    """Holds the producer, waits until the pipeline passed what the ledger holds, and compares; `everything` that is
-    kept, not only what was not proven before. `now` is UTC.
+    """Waits until the pipeline passed what the ledger holds, and compares; `everything` that is kept, not only what was
+    not proven before. The producer is held for what is not sealed. `now` is UTC.
 
     Raises NotCaughtUp after `deadline_s` seconds without, and Outage when a store is away.
     """
     Ledger.read(settings.ledger_path, NO_MINUTES)  # raises where there is none, before anything is held
     now = now or datetime.now(UTC)  # whatever comes from here on is younger
     with (
-        Ledger.held(settings.ledger_path),
         cassandra.connected(settings, "auditor", settings.domain) as session,
         mysql.connected(settings, "reader", settings.domain) as connection,
     ):
-        until = time.monotonic() + deadline_s
-        settled(settings, until)
-        reached = wait(settings, session, connection, until)
-        which = which_hours(settings, session, now, everything)
-        with mysql.transaction(connection) as cursor:
-            reach = aggregated.reach(cursor)
-        ledger = Ledger.read(
-            settings.ledger_path, min(which.since, reach.minutes_from).timestamp(), reach.hours_from.timestamp()
-        )
-        return compare(settings, ledger, reached, which, now, session, connection, everything)
+        wait(settings, session, connection, time.monotonic() + deadline_s)
+        prove_sealed(settings, session, now, everything)
+        with Ledger.held(settings.ledger_path):
+            until = time.monotonic() + deadline_s
+            settled(settings, until)
+            reached = wait(settings, session, connection, until)
+            which = which_hours(settings, session, now)
+            with mysql.transaction(connection) as cursor:
+                reach = aggregated.reach(cursor)
+            ledger = Ledger.read(
+                settings.ledger_path, min(which.since, reach.minutes_from).timestamp(), reach.hours_from.timestamp()
+            )
+            return compare(settings, ledger, reached, which, now, session, connection, everything)
 
 
 def settled(settings: Settings, until: float) -> None:
@@ -152,6 +155,16 @@ def which_hours(settings: Settings, session: Session, now: datetime, everything:
     return told_apart(proven, busy, lives, contracts.load(settings.domain), now, everything)
 
 
+def prove_sealed(settings: Settings, session: Session, now: datetime, everything: bool = False) -> None:
+    """Looks at sealed hours that were not proven, or at all that are kept, and remembers those that are as they should
+    be. Nothing changes them, so nothing is held meanwhile: after a month there are hundreds of them. Raises Outage.
+    """
+    contract = contracts.load(settings.domain)
+    which = which_hours(settings, session, now, everything).to_look_at
+    if sealed := [hour for hour in which if is_sealed(hour, contract, now)]:
+        looks(settings, session, sealed, Ledger.read(settings.ledger_path, sealed[0].timestamp()), now)
+
+
 def compare(
     settings: Settings,
     ledger: LedgerView,
@@ -162,24 +175,19 @@ def compare(
     connection: MySQLConnectionAbstract,
     everything: bool = False,
 ) -> Verdict:
-    """Compares the ledger with both stores, while nothing moves, and remembers sealed hours that are as they should be.
+    """Compares the ledger with both stores, while nothing moves.
 
     The ledger needs its minutes from the first hour to look at, or that MySQL has by minute, on, and the hours before
     that MySQL has. `everything`: all of MySQL's tables are held against each other by hour, too. Raises Outage.
     """
-    dead = opened(letters(settings, which.since - HOUR), outcomes(session))
-    by_ledger = ledger_by_minute(ledger)
-    contract, looks = contracts.load(settings.domain), list[Look]()
-    for each in look(session, which.to_look_at, together(by_ledger, dead.mended), dead):
-        remember(session, each, contract, now)
-        looks.append(each)
-    sums = summed([*which.proven.values(), *(each.figures for each in looks)])
+    looked_at = looks(settings, session, which.to_look_at, ledger, now)
+    sums = summed([*which.proven.values(), *(each.figures for each in looked_at)])
     with mysql.transaction(connection) as cursor:
         reach = aggregated.reach(cursor)
         by_minute, by_hour = (reach.minutes_from, now + HOUR), (reach.hours_from, reach.minutes_from)
         minutes = [
             within(figures, by_minute, which.expired)
-            for figures in (together(by_ledger, sums.mended), aggregated.events(cursor, by_minute))
+            for figures in (together(ledger_by_minute(ledger), sums.mended), aggregated.events(cursor, by_minute))
         ]
         hours = [
             within(figures, by_hour, which.expired)
@@ -208,7 +216,7 @@ def compare(
         *off({} if which.expired else totals(ledger, sums, verdict, aggregate)),
         *unequal("events in MySQL's events_by_minute", *minutes),
         *unequal("events in MySQL's events_by_hour", *hours),
-        *archive_differs(looks),
+        *archive_differs(looked_at),
         *tables_agree(tables),
     ]
     return verdict
@@ -227,6 +235,19 @@ class Look(NamedTuple):
     def same(self) -> bool:
         found = self.found
         return not found.unreadable and self.events == found.events and self.orders == found.orders
+
+
+def looks(
+    settings: Settings, session: Session, which: Sequence[datetime], ledger: LedgerView, now: datetime
+) -> list[Look]:
+    """Looks at some hours, the first one first, and remembers those that are sealed and as they should be. The ledger
+    needs its minutes from then on. Raises Outage."""
+    dead = opened(letters(settings, which[0] - HOUR), outcomes(session))
+    contract, found = contracts.load(settings.domain), []
+    for each in look(session, which, together(ledger_by_minute(ledger), dead.mended), dead):
+        remember(session, each, contract, now)
+        found.append(each)
+    return found
 
 
 def look(session: Session, which: Sequence[datetime], expected: ByMinute, dead: Letters) -> Iterator[Look]:
