@@ -205,9 +205,13 @@ class Dashboard:
 
     def choose(self, opens: Locator, item: Locator) -> None:
         """Chooses an item of the menu that opens under the mouse. The mouse stays there: on its way to the item it
-        would pass over others, and the menu may close."""
-        opens.hover()
-        item.wait_for()
+        would pass over others, and the menu may close. A menu that was moved meanwhile is not under it any more."""
+
+        def is_open() -> bool:
+            opens.hover()
+            return item.is_visible()
+
+        wait_for("the menu is open", is_open)
         item.dispatch_event("click")
 
     def download(self, name: str) -> Path:
