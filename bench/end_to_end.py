@@ -19,7 +19,7 @@ from audit import progress
 from bench import processor
 from bench.baselines.measured import WARM_UP
 from local.stack import Stack
-from producer.load_curve import day_rate
+from producer.domains.ecommerce.load_curve import day_rate
 from settings import ROOT, Settings, as_environment
 from spark_jobs.source import offsets_of
 from stores import cassandra, mysql

@@ -25,8 +25,8 @@ from bench.chart import EventsChart
 from local.services import SERVERS
 from local.stack import Stack
 from local.throwaway import throwaway_stack
+from producer.domains.ecommerce.load_curve import day_rate
 from producer.faults import Rates
-from producer.load_curve import day_rate
 from settings import Settings
 from spark_jobs.checkpoint import Offsets
 from spark_jobs.source import offsets_of

@@ -21,8 +21,8 @@ from bench.processor import SERVICES
 from local.services import SERVERS
 from local.stack import Stack
 from local.throwaway import throwaway_stack
+from producer.domains.ecommerce.load_curve import day_rate
 from producer.ledger import Ledger
-from producer.load_curve import day_rate
 from stores import mysql
 
 WARM_UP_MINUTES = 5

@@ -1,4 +1,4 @@
-"""Sends simulated shoppers' events to Kafka, with faults among them, and keeps the ledger of what was acknowledged."""
+"""Sends simulated events to Kafka, with faults among them, and keeps the ledger of what was acknowledged."""
 
 from __future__ import annotations
 
@@ -16,12 +16,15 @@ from typing import NoReturn
 
 from kafka.errors import KafkaError
 
+import contracts
 import settings as stack
-from producer.faults import Rates
+from producer import domains
+from producer.faults import LATEST_OF_ALLOWED, Rates
 from producer.incident import Watch, path_of
 from producer.ledger import Ledger, LedgerBusyError, LedgerError
-from producer.pace import FARTHEST_AHEAD_S, FARTHEST_BEHIND_S, OutOfStep, live, unpaced
+from producer.pace import FARTHEST_AHEAD_S, FARTHEST_BEHIND, OutOfStep, live, unpaced
 from producer.publish import Publisher, SendError, Stopped
+from producer.records import never
 from producer.simulate import Simulation, simulate
 
 log = logging.getLogger("producer")
@@ -30,15 +33,15 @@ BAD_SETTING = 78
 """Exit code (EX_CONFIG): starting again would not help."""
 
 GARBAGE_COLLECTED_AFTER = (50_000, 20, 100)
-"""Objects, and rounds, after which Python looks for cycles. Its own choice, 700 objects, walks through the shoppers
+"""Objects, and rounds, after which Python looks for cycles. Its own choice, 700 objects, walks through the simulation
 again and again: a quarter of the producer's time."""
 
 SETTINGS = {
     "rate": "events a second, in the mean over a day",
     "duplicates": "events sent a second time, 0 to 0.5 of all",
     "conflicts": "events sent once more with other contents, 0 to 0.5 of all",
-    "reloads": "orders reported once more, because the page was loaded again, 0 to 0.5 of all orders",
-    "late": "events sent 1 to 45 minutes after they happened, 0 to 0.5 of all",
+    "reloads": "events reported once more, because the page was loaded again, 0 to 0.5 of those that can be",
+    "late": "events sent long after they happened, 0 to 0.5 of all",
     "malformed": "damaged copies sent on top, 0 to 0.5 of all events",
     "backfill_minutes": "a first start without --start begins this many minutes ago",
 }
@@ -83,7 +86,7 @@ def parse(arguments: list[str] | None = None) -> tuple[argparse.Namespace, stack
         "--daytime",
         type=daytime,
         metavar="HH:MM",
-        help="the shop's time of day at the start (default: its own)",
+        help="the time of day that it is there at the start (default: its own)",
     )
     parser.add_argument("--unpaced", action="store_true", help="send as fast as possible, whatever the simulated clock")
     options = parser.parse_args(arguments)
@@ -98,16 +101,23 @@ def parse(arguments: list[str] | None = None) -> tuple[argparse.Namespace, stack
 def run(options: argparse.Namespace, settings: stack.Settings, stop: Flag) -> None:
     """Publishes until the events are sent or `stop` is set."""
     rates = Rates(*(getattr(settings, f"producer_{rate}") for rate in Rates._fields))
+    contract = contracts.load(settings.domain)
+    kind = getattr(domains.load(settings.domain), "INCIDENT", None)
+    strikes = Watch(path_of(settings), kind).strikes if kind else never
     with Ledger(settings.ledger_path) as ledger, Publisher(settings, ledger, stop) as publisher:
-        backfill = timedelta(minutes=0 if ledger.view().acknowledged else settings.producer_backfill_minutes)
+        backfill = min(timedelta(minutes=settings.producer_backfill_minutes), contract.max_late * LATEST_OF_ALLOWED)
+        if ledger.view().acknowledged:
+            backfill = timedelta()
         while not stop.is_set():
             seed = secrets.randbits(32) if options.seed is None else options.seed
             start = options.start or datetime.now(UTC) - backfill
-            simulation = Simulation(seed, start, settings.producer_rate, rates, options.daytime)
+            simulation = Simulation(settings.domain, seed, start, settings.producer_rate, rates, options.daytime)
             log.info("simulating %s", simulation.identity)
             ledger.begin(simulation.identity)
-            records = simulate(simulation, options.events, Watch(path_of(settings)).refuses)
-            farthest_s = None if options.start else (FARTHEST_BEHIND_S, FARTHEST_AHEAD_S)
+            records = simulate(simulation, options.events, strikes)
+            farthest_s = (
+                None if options.start else (contract.max_late.total_seconds() * FARTHEST_BEHIND, FARTHEST_AHEAD_S)
+            )
             batches = unpaced(records, stop) if options.unpaced else live(records, stop, farthest_s)
             try:
                 for batch in batches:

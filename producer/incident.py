@@ -1,4 +1,4 @@
-"""An incident to practise on: for some minutes, payments of one country's shoppers are refused.
+"""An incident to practise on: for some minutes, something of the domain fails; what, its module says.
 
 `python -m producer.incident` writes it into a small file beside the ledger, where the running producer finds it. The
 file outlives a restart of the producer; an incident that is over is ignored.
@@ -12,28 +12,21 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import settings as stack
-from producer.countries import COUNTRIES
+from producer import domains
 from settings import Settings
 
 log = logging.getLogger(__name__)
 
-CODES = tuple(country.code for country in COUNTRIES)
-LARGEST = max(COUNTRIES, key=lambda country: country.share).code
 DEFAULT_MINUTES = 10
 MAX_MINUTES = 60
-MEANING = "Lets payments of one country's shoppers fail from now on, in place of an incident that is still on."
 LOOK_EVERY_MS = 1_000
 MAX_BYTES = 4_096
 """More than an incident takes; what is beyond is not read."""
-
-Refuses = Callable[[str, int], bool]
-"""Whether payments of a country (its code) are refused at a moment, in milliseconds since the epoch."""
 
 
 class IncidentError(ValueError):
@@ -41,26 +34,38 @@ class IncidentError(ValueError):
 
 
 @dataclass(frozen=True)
-class Incident:
-    """Payments of `country` are refused from `since` on, until just before `until`; both with their time zone."""
+class Kind:
+    """What can fail in a domain: by an option, of which there are choices; `effect` has its place in a sentence."""
 
-    country: str
+    option: str
+    choices: tuple[str, ...]
+    default: str
+    effect: str
+
+
+@dataclass(frozen=True)
+class Incident:
+    """One of a kind, from `since` on, until just before `until`; both with their time zone."""
+
+    kind: Kind
+    choice: str
     since: datetime
     until: datetime
 
     def __post_init__(self) -> None:
-        if self.country not in CODES:
-            raise IncidentError(f"country={self.country!r} is not allowed: {', '.join(CODES)}")
+        if self.choice not in self.kind.choices:
+            allowed = ", ".join(self.kind.choices)
+            raise IncidentError(f"{self.kind.option}={self.choice!r} is not allowed: {allowed}")
         minutes = (self.until - self.since) / timedelta(minutes=1)
         if not 0 < minutes <= MAX_MINUTES:
             raise IncidentError(f"{minutes:g} minutes are not allowed: more than 0, at most {MAX_MINUTES}")
 
-    def refuses(self, country: str, at_ms: int) -> bool:
-        """Whether a payment fails; `at_ms` in milliseconds since the epoch."""
-        return country == self.country and _epoch_ms(self.since) <= at_ms < _epoch_ms(self.until)
+    def strikes(self, choice: str, at_ms: int) -> bool:
+        """Whether something fails; `at_ms` in milliseconds since the epoch."""
+        return choice == self.choice and _epoch_ms(self.since) <= at_ms < _epoch_ms(self.until)
 
     def __str__(self) -> str:
-        return f"payments from {self.country} fail from {_text(self.since)} until {_text(self.until)}"
+        return f"{self.kind.effect.format(self.choice)} from {_text(self.since)} until {_text(self.until)}"
 
 
 def _epoch_ms(moment: datetime) -> int:
@@ -72,18 +77,20 @@ def _text(moment: datetime) -> str:
 
 
 def to_json(incident: Incident) -> str:
-    return json.dumps({"country": incident.country, "from": _text(incident.since), "until": _text(incident.until)})
+    return json.dumps(
+        {incident.kind.option: incident.choice, "from": _text(incident.since), "until": _text(incident.until)}
+    )
 
 
-def from_json(text: bytes | str) -> Incident:
+def from_json(text: bytes | str, kind: Kind) -> Incident:
     """The incident that `to_json` wrote; raises IncidentError for anything else."""
     try:
         fields = json.loads(text)
-        country, since, until = fields["country"], _moment(fields["from"]), _moment(fields["until"])
+        choice, since, until = fields[kind.option], _moment(fields["from"]), _moment(fields["until"])
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
-        example = '{"country": "BR", "from": "2026-11-22T12:00:00Z", "until": "2026-11-22T12:10:00Z"}'
-        raise IncidentError(f"it is not written like {example}") from None
-    return Incident(country, since, until)
+        example = {kind.option: kind.default, "from": "2026-11-22T12:00:00Z", "until": "2026-11-22T12:10:00Z"}
+        raise IncidentError(f"it is not written like {json.dumps(example)}") from None
+    return Incident(kind, choice, since, until)
 
 
 def _moment(text: str) -> datetime:
@@ -114,18 +121,19 @@ def save(path: Path, incident: Incident) -> None:
 class Watch:
     """The incident of a file, as the simulated clock goes on; what is no incident is reported once and ignored."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, kind: Kind) -> None:
         self._path = path
+        self._kind = kind
         self._next_look_ms = 0
         self._seen: object = None
         self._incident: Incident | None = None
 
-    def refuses(self, country: str, at_ms: int) -> bool:
-        """As Incident.refuses; for moments in order, looks at the file once a second of them."""
+    def strikes(self, choice: str, at_ms: int) -> bool:
+        """As Incident.strikes; for moments in order, looks at the file once a second of them."""
         if at_ms >= self._next_look_ms:
             self._next_look_ms = at_ms + LOOK_EVERY_MS
             self._look(at_ms)
-        return self._incident is not None and self._incident.refuses(country, at_ms)
+        return self._incident is not None and self._incident.strikes(choice, at_ms)
 
     def _look(self, at_ms: int) -> None:
         content = self._content()
@@ -136,7 +144,7 @@ class Watch:
             log.info("the incident has been ended")
             return
         try:
-            self._incident = from_json(content)
+            self._incident = from_json(content, self._kind)
         except IncidentError as error:
             log.error("the incident in %s is ignored: %s", self._path, error)
             return
@@ -161,9 +169,16 @@ def minutes(text: str) -> int:
     return value
 
 
-def parse(arguments: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="make incident", usage='make incident ARGS="..."', description=MEANING)
-    parser.add_argument("--country", choices=CODES, default=LARGEST, help="whose payments fail (default: %(default)s)")
+def parse(kind: Kind, arguments: list[str] | None = None) -> argparse.Namespace:
+    what = kind.effect.format("one of them").capitalize()
+    parser = argparse.ArgumentParser(
+        prog="make incident",
+        usage='make incident ARGS="..."',
+        description=f"{what} from now on, in place of an incident that is still on.",
+    )
+    parser.add_argument(
+        f"--{kind.option}", dest="choice", choices=kind.choices, default=kind.default, help="(default: %(default)s)"
+    )
     parser.add_argument(
         "--minutes",
         type=minutes,
@@ -176,14 +191,18 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    options = parse(arguments)
-    path = path_of(stack.load())
+    settings = stack.load()
+    kind = getattr(domains.load(settings.domain), "INCIDENT", None)
+    if kind is None:
+        print(f"There are no incidents to practise on in the domain {settings.domain}.")  # noqa: T201
+        return 1
+    options, path = parse(kind, arguments), path_of(settings)
     if options.stop:
         path.unlink(missing_ok=True)
-        print("No incident any more: payments succeed as ever.")  # noqa: T201 - the command's output
+        print("No incident any more: all goes on as ever.")  # noqa: T201 - the command's output
         return 0
     now = datetime.now(UTC).replace(microsecond=0)
-    incident = Incident(options.country, now, now + timedelta(minutes=options.minutes))
+    incident = Incident(kind, options.choice, now, now + timedelta(minutes=options.minutes))
     save(path, incident)
     print(f'Incident: {incident}. End it earlier with make incident ARGS="--stop".')  # noqa: T201
     return 0

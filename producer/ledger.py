@@ -27,7 +27,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from producer.faults import CONFLICT, DUPLICATE, EVENT, GOOD, LATE, RELOAD, Record
+from producer.records import CONFLICT, DUPLICATE, EVENT, GOOD, LATE, RELOAD, Record
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS intents (

@@ -6,16 +6,14 @@ from collections.abc import Iterable, Iterator
 from threading import Event as Flag
 from time import time
 
-from producer.faults import Record
+from producer.records import Record
 
 BATCH_RECORDS = 5_000
 TICK_S = 0.1
 """Live records are sent this often, so that they wait for each other no longer than that."""
-FARTHEST_BEHIND_S = 70 * 60
-"""A live producer farther behind than this, after an outage or a sleep of the machine, lets the past be past: with the
-late ones among them, its events would reach the broker after the two hours that the contract gives them."""
-
-
+FARTHEST_BEHIND = 7 / 12
+"""Of the time that the contract gives events. A live producer farther behind, after an outage or a sleep of the
+machine, lets the past be past: the late ones among its events (producer.faults) would reach the broker too late."""
 FARTHEST_AHEAD_S = 30 * 60
 """A live producer farther ahead than this has seen the clock put back: it does not stand still until then."""
 

@@ -14,8 +14,8 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError, KafkaTimeoutError
 from kafka.producer.future import FutureRecordMetadata
 
-from producer.faults import Record
 from producer.ledger import Ledger, LedgerError, Offsets, entry, identity
+from producer.records import Record
 from settings import Settings
 
 log = logging.getLogger(__name__)
@@ -221,7 +221,7 @@ class Publisher:
         self._report(0)
 
     def _send(self, record: Record) -> FutureRecordMetadata:
-        # A session stays in one partition. The library's own choice, murmur2 in Python, takes as long as the sending.
+        # A key stays in one partition. The library's own choice, murmur2 in Python, takes as long as the sending.
         partition = crc32(record.key or b"") % len(self._ends)
         return self._producer.send(self._topic.name, record.value, record.key, partition=partition)
 

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from local.stack import Stack
-from producer.faults import EVENT, Record
+from producer.records import EVENT, Record
 from tests.browser.dashboard import Dashboard
 from tests.browser.figures import wait_until_shown
 from tests.browser.shop import Minutes

@@ -12,10 +12,10 @@ import psutil
 
 from audit.verify import Verdict, verify
 from local.stack import Stack
-from producer.faults import Record
+from producer.domains.ecommerce.load_curve import day_rate
 from producer.ledger import Ledger
-from producer.load_curve import day_rate
 from producer.publish import Publisher
+from producer.records import Record
 from settings import ROOT, Settings, as_environment
 from spark_jobs import aggregate
 from tests.waiting import wait_for

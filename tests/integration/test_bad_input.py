@@ -10,9 +10,9 @@ import yaml
 from kafka import KafkaProducer
 
 from local.stack import Stack
-from producer.faults import Record
 from producer.ledger import Ledger, entry
 from producer.publish import Publisher
+from producer.records import Record
 from settings import Settings
 from spark_jobs.judge import MAX_RECORD_BYTES
 from spark_jobs.pipeline_tables import start_of

@@ -20,7 +20,7 @@ from local.choice import preferred
 from local.services import REFUSED
 from local.stack import Stack
 from local.throwaway import throwaway_stack
-from producer.faults import Record
+from producer.records import Record
 from settings import ROOT, load
 from spark_jobs.replay import DUPLICATE, EVENT, ReplayRefused, check, outcomes
 from stores import cassandra, mysql

@@ -16,6 +16,7 @@ import pytest
 from audit import progress, raw_events
 from audit.verify import Verdict
 from local.stack import Stack
+from producer.domains.ecommerce import INCIDENT
 from producer.incident import Incident, path_of, save
 from producer.ledger import Ledger, LedgerView
 from settings import Settings
@@ -106,7 +107,7 @@ def payloads(events: Iterable[raw_events.Event]) -> list[dict[str, Any]]:
 def test_exact_while_payments_of_one_country_fail(pipeline: Stack) -> None:
     settings = pipeline.settings
     begun = minutes_ago(100)  # long before all other events
-    incident = Incident("US", begun + timedelta(minutes=2), begun + timedelta(minutes=8))
+    incident = Incident(INCIDENT, "US", begun + timedelta(minutes=2), begun + timedelta(minutes=8))
     save(path_of(settings), incident)
     assert shop(settings, SEED, begun, OPEN_MINUTES, 24_000).wait() == 0
     path_of(settings).unlink()
@@ -117,7 +118,7 @@ def test_exact_while_payments_of_one_country_fail(pipeline: Stack) -> None:
     )
     since, until = (moment.replace(tzinfo=None) for moment in (incident.since, incident.until))
     with mysql.connected(settings, "reader", settings.domain) as connection:
-        share_failed = dict(mysql.query(connection, shares, (incident.country, since, until)))
+        share_failed = dict(mysql.query(connection, shares, (incident.choice, since, until)))
     assert share_failed[1] > 0.8
     assert share_failed[0] < 0.3
 

@@ -12,7 +12,7 @@ import yaml
 
 from audit import raw_events
 from local.stack import Stack
-from producer.faults import CONFLICT, GOOD, RELOAD, Record
+from producer.records import CONFLICT, GOOD, RELOAD, Record
 from settings import ROOT
 from stores import cassandra, mysql
 from tests.integration.pipeline import assert_equals_recomputation, assert_exact, publish, spark_jobs

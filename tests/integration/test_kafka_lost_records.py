@@ -18,8 +18,8 @@ from local.choice import preferred
 from local.services import REFUSED
 from local.stack import Stack
 from local.throwaway import throwaway_stack
-from producer.faults import Record
 from producer.ledger import Ledger, LedgerView
+from producer.records import Record
 from settings import ROOT, load
 from spark_jobs.sinks.dead_letter import letters
 from spark_jobs.source import offsets_of

@@ -210,7 +210,7 @@ def test_a_producer_that_dies_with_a_batch_in_flight_is_settled_by_the_next(sett
 def test_half_a_batch_counts_as_half(settings, start):
     """The death that matters most, made to happen: some records of an intent are in the topic, some are not."""
     begun = datetime.now(UTC) - timedelta(hours=1)
-    shop = Simulation(5, begun, 20.0, Rates(duplicates=0.3, late=0.1, malformed=0.2))
+    shop = Simulation("ecommerce", 5, begun, 20.0, Rates(duplicates=0.3, late=0.1, malformed=0.2))
     records = list(simulate(shop, 400))
     with Ledger(settings.ledger_path) as ledger:
         ledger.intend([entry(record) for record in records[:250]], dict.fromkeys(range(PARTITIONS), 0))

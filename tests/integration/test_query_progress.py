@@ -11,7 +11,7 @@ import pytest
 
 from audit import figures
 from local.stack import Stack
-from producer.faults import Record
+from producer.records import Record
 from settings import Settings
 from spark_jobs import aggregate, archive
 from spark_jobs.lag import Lag, LagMeter

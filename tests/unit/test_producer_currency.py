@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.currency import CURRENCIES, eur_cents, round_half_up, storefront_price
+from producer.domains.ecommerce.currency import CURRENCIES, eur_cents, round_half_up, storefront_price
 
 currencies = st.sampled_from(list(CURRENCIES.values()))
 

@@ -1,19 +1,25 @@
 """Faults: as many as asked for, of every kind, and each of them one that the judge must see."""
 
 import json
+import random
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
 import polars as pl
 import pytest
 
-from producer.faults import MALFORMED, Rates, Record
+import contracts
+from producer.domains.ecommerce import DAMAGE_OF_ITEMS
+from producer.faults import DAMAGE, Faults, Rates
+from producer.records import Record
 from producer.simulate import Simulation, simulate
 from spark_jobs.domains import judge
 
+MALFORMED = (*DAMAGE, *DAMAGE_OF_ITEMS)
 RATES = Rates(duplicates=0.03, late=0.05, malformed=0.06)
-SHOP = Simulation(seed=11, start=datetime(2026, 11, 22, 12, 0, tzinfo=UTC), rate=200.0, rates=RATES)
+SHOP = Simulation("ecommerce", seed=11, start=datetime(2026, 11, 22, 12, 0, tzinfo=UTC), rate=200.0, rates=RATES)
 EVENTS = 20_000
 
 
@@ -42,7 +48,7 @@ def test_faults_come_at_their_rates():
 
 
 def test_no_faults_when_none_are_asked_for():
-    quiet = Simulation(SHOP.seed, SHOP.start, SHOP.rate, Rates())
+    quiet = Simulation(SHOP.domain, SHOP.seed, SHOP.start, SHOP.rate, Rates())
     assert {record.kind for record in simulate(quiet, 2_000)} == {"event"}
 
 
@@ -100,7 +106,11 @@ def test_late_events_are_sent_1_to_45_minutes_after_they_occurred():
 
 def test_malformed_copies_have_ids_of_their_own():
     ids = {json.loads(record.value)["event_id"] for record in records() if record.kind in ("event", "late")}
-    damaged = [json.loads(r.value)["event_id"] for r in records() if r.kind in ("injection", "too_late", "oversized")]
+    damaged = [
+        json.loads(r.value)["event_id"]
+        for r in records()
+        if r.kind in ("injection", "injected_device", "too_late", "oversized")
+    ]
     assert damaged
     assert ids.isdisjoint(damaged)
 
@@ -108,3 +118,19 @@ def test_malformed_copies_have_ids_of_their_own():
 def test_the_null_key_is_one():
     assert {record.key is None for record in records() if record.kind == "null_key"} == {True}
     assert None not in {record.key for record in records() if record.kind != "null_key"}
+
+
+def test_late_events_stay_within_what_the_contract_allows():
+    strict = replace(contracts.load("ecommerce"), max_late=timedelta(minutes=12))
+    assert Faults(strict, Rates(), dict, ()).late_minutes == (0.1, 4.5)
+
+
+@pytest.mark.parametrize("dimensions", [contracts.load("ecommerce").dimensions, ()], ids=["a device", "none"])
+def test_a_conflict_has_the_id_and_other_contents(dimensions: tuple[contracts.Dimension, ...]):
+    faults = Faults(replace(contracts.load("ecommerce"), dimensions=dimensions), Rates(), dict, ())
+    record = next(record for record in records() if record.kind == "event")
+    event, rng = json.loads(record.value), random.Random(1)
+    others = [json.loads(faults.conflicting(record, event, rng).value) for _ in range(20)]
+    assert {other["event_id"] for other in others} == {event["event_id"]}
+    assert all(other != event for other in others)
+    assert {other["device"] == event["device"] for other in others} == {not dimensions}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import islice, takewhile
@@ -14,17 +13,18 @@ from pathlib import Path
 import pytest
 
 from producer import incident
-from producer.faults import Event, Rates
+from producer.domains.ecommerce import INCIDENT
+from producer.domains.ecommerce.payment_outage import through_outage
+from producer.faults import Rates
 from producer.incident import Incident, Watch, from_json, save, to_json
-from producer.payment_outage import through_outage
-from producer.shoppers import Dice
+from producer.records import Event
 from producer.simulate import Simulation, happenings, simulate
 from settings import Settings
 
 START = datetime(2026, 11, 22, 18, 0, tzinfo=UTC)
-SHOP = Simulation(seed=11, start=START, rate=60.0, rates=Rates())
+SHOP = Simulation("ecommerce", seed=11, start=START, rate=60.0, rates=Rates())
 MINUTES = 8
-OUTAGE = Incident("US", START + timedelta(minutes=1), START + timedelta(minutes=7))
+OUTAGE = Incident(INCIDENT, "US", START + timedelta(minutes=1), START + timedelta(minutes=7))
 
 
 def at_ms(minutes: float) -> int:
@@ -34,7 +34,7 @@ def at_ms(minutes: float) -> int:
 @cache
 def lines(outage: Incident | None) -> list[bytes]:
     """The first minutes of the shop, as they are sent."""
-    records = simulate(SHOP, refuses=outage.refuses) if outage else simulate(SHOP)
+    records = simulate(SHOP, strikes=outage.strikes) if outage else simulate(SHOP)
     return [record.value for record in takewhile(lambda record: record.at_ms < at_ms(MINUTES), records)]
 
 
@@ -49,7 +49,7 @@ def in_outage(event: dict) -> bool:
 
 def share_failed(outage: Incident | None, *, of_country: bool) -> float:
     """Failed payments of all attempts during the incident: of its country, or of all others."""
-    concerned = [e for e in events(outage) if in_outage(e) and (e["country"] == OUTAGE.country) == of_country]
+    concerned = [e for e in events(outage) if in_outage(e) and (e["country"] == OUTAGE.choice) == of_country]
     names = Counter(event["event_name"] for event in concerned)
     return names["payment_failed"] / (names["purchase"] + names["payment_failed"])
 
@@ -74,22 +74,19 @@ def test_what_else_happens_stays_byte_for_byte() -> None:
     """Only purchases and refunds of the country go, and only failed and later payments of it come."""
     before, after = set(lines(None)), set(lines(OUTAGE))
     changed = [json.loads(line) for line in before ^ after]
-    assert {event["country"] for event in changed} == {OUTAGE.country}
+    assert {event["country"] for event in changed} == {OUTAGE.choice}
     assert {json.loads(line)["event_name"] for line in before - after} == {"purchase", "refund"}
     assert {json.loads(line)["event_name"] for line in after - before} == {"purchase", "payment_failed"}
     assert [line for line in lines(None) if line in after] == [line for line in lines(OUTAGE) if line in before]
 
 
 def test_without_an_incident_nothing_changes() -> None:
-    def happened() -> Iterator[Event]:
-        return happenings(SHOP, Dice(SHOP.course, SHOP.identity))
-
-    over = Incident(OUTAGE.country, START - timedelta(minutes=9), START)
-    assert list(islice(through_outage(happened(), over.refuses), 5_000)) == list(islice(happened(), 5_000))
+    over = Incident(INCIDENT, OUTAGE.choice, START - timedelta(minutes=9), START)
+    assert list(islice(happenings(SHOP, over.strikes), 5_000)) == list(islice(happenings(SHOP), 5_000))
 
 
 def test_the_same_incident_gives_the_same_records() -> None:
-    values = [record.value for record in islice(simulate(SHOP, refuses=OUTAGE.refuses), 8_000)]
+    values = [record.value for record in islice(simulate(SHOP, strikes=OUTAGE.strikes), 8_000)]
     assert values == lines(OUTAGE)[:8_000] != lines(None)[:8_000]
 
 
@@ -126,7 +123,7 @@ def test_an_order_that_is_paid_at_last_can_be_refunded() -> None:
 
 def test_a_refused_payment_looks_like_any_other_that_failed() -> None:
     def fields_of(outage: Incident | None) -> set[str]:
-        failed = [e for e in events(outage) if e["event_name"] == "payment_failed" and e["country"] == OUTAGE.country]
+        failed = [e for e in events(outage) if e["event_name"] == "payment_failed" and e["country"] == OUTAGE.choice]
         return {name for event in failed for name in event}
 
     assert fields_of(OUTAGE) == fields_of(None)
@@ -137,14 +134,14 @@ def test_a_refused_payment_looks_like_any_other_that_failed() -> None:
     [("US", 1, True), ("US", 6.99, True), ("US", 0.99, False), ("US", 7, False), ("DE", 5, False)],
 )
 def test_it_begins_with_its_first_moment_and_ends_before_its_last(country: str, minutes: float, expected: bool) -> None:
-    assert OUTAGE.refuses(country, at_ms(minutes)) is expected
+    assert OUTAGE.strikes(country, at_ms(minutes)) is expected
 
 
 def test_the_file_gives_back_what_was_saved(tmp_path: Path) -> None:
     path = incident.path_of(Settings(state_dir=str(tmp_path)))
-    save(path, Incident("DE", START, START + timedelta(minutes=1)))
+    save(path, Incident(INCIDENT, "DE", START, START + timedelta(minutes=1)))
     save(path, OUTAGE)
-    assert from_json(path.read_bytes()) == OUTAGE
+    assert from_json(path.read_bytes(), INCIDENT) == OUTAGE
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
@@ -170,8 +167,8 @@ def test_what_is_no_incident_is_reported_once_and_ignored(
 ) -> None:
     path = tmp_path / "incident.json"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    watch = Watch(path)
-    assert not any(watch.refuses("US", at_ms(minutes)) for minutes in (5, 6, 7))
+    watch = Watch(path, INCIDENT)
+    assert not any(watch.strikes("US", at_ms(minutes)) for minutes in (5, 6, 7))
     [record] = caplog.records
     assert record.levelno == logging.ERROR
     assert str(path) in record.message
@@ -180,21 +177,21 @@ def test_what_is_no_incident_is_reported_once_and_ignored(
 
 def test_the_producer_hears_of_an_incident_within_a_second_and_of_its_end(tmp_path: Path) -> None:
     path = tmp_path / "incident.json"
-    watch = Watch(path)
+    watch = Watch(path, INCIDENT)
     now = at_ms(5)
-    assert not watch.refuses("US", now)
+    assert not watch.strikes("US", now)
     save(path, OUTAGE)
-    assert not watch.refuses("US", now + 999)  # it has looked just before
-    assert watch.refuses("US", now + 1_000)
-    assert Watch(path).refuses("US", now)  # after a restart
+    assert not watch.strikes("US", now + 999)  # it has looked just before
+    assert watch.strikes("US", now + 1_000)
+    assert Watch(path, INCIDENT).strikes("US", now)  # after a restart
     path.unlink()
-    assert not watch.refuses("US", now + 2_000)
+    assert not watch.strikes("US", now + 2_000)
 
 
 def test_an_incident_that_is_over_is_ignored(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     save(tmp_path / "incident.json", OUTAGE)
-    assert not Watch(tmp_path / "incident.json").refuses("US", at_ms(11))
+    assert not Watch(tmp_path / "incident.json", INCIDENT).strikes("US", at_ms(11))
     assert caplog.records == []
 
 
@@ -208,8 +205,8 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_command_begins_and_ends_one(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     begun = datetime.now(UTC)
     assert incident.main(["--country", "BR", "--minutes", "3"]) == 0
-    made = from_json(path.read_bytes())
-    assert (made.country, made.until - made.since) == ("BR", timedelta(minutes=3))
+    made = from_json(path.read_bytes(), INCIDENT)
+    assert (made.choice, made.until - made.since) == ("BR", timedelta(minutes=3))
     assert abs(made.since - begun) < timedelta(seconds=10)
     assert str(made) in capsys.readouterr().out
     assert incident.main(["--stop"]) == 0
@@ -219,7 +216,7 @@ def test_the_command_begins_and_ends_one(path: Path, capsys: pytest.CaptureFixtu
 
 def test_without_options_it_is_the_largest_country(path: Path) -> None:
     assert incident.main([]) == 0
-    assert from_json(path.read_bytes()).country == "US"
+    assert from_json(path.read_bytes(), INCIDENT).choice == "US"
 
 
 @pytest.mark.parametrize(

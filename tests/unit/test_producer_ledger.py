@@ -19,7 +19,9 @@ from producer.faults import Rates
 from producer.ledger import Ledger, LedgerBusyError, LedgerError, LedgerView, entry, identity, there
 from producer.simulate import Simulation, simulate
 
-SHOP = Simulation(3, datetime(2026, 11, 22, 12, 0, tzinfo=UTC), 20.0, Rates(duplicates=0.2, late=0.1, malformed=0.2))
+SHOP = Simulation(
+    "ecommerce", 3, datetime(2026, 11, 22, 12, 0, tzinfo=UTC), 20.0, Rates(duplicates=0.2, late=0.1, malformed=0.2)
+)
 RECORDS = list(simulate(SHOP, 1_500))
 BATCH = 400
 STEPS = 29

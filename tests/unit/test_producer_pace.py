@@ -6,7 +6,7 @@ from threading import Event as Flag
 import pytest
 
 from producer import pace
-from producer.faults import Record
+from producer.records import Record
 
 
 def at(seconds: float) -> Record:

@@ -10,16 +10,17 @@ from itertools import islice, pairwise
 import pytest
 
 import contracts
-from producer.countries import COUNTRIES
-from producer.currency import CURRENCIES, eur_cents
-from producer.faults import Rates, Record
-from producer.load_curve import LOAD, day_rate
-from producer.shop import CATEGORIES, ITEMS
-from producer.shoppers import EVENTS_PER_VISIT, Dice, Visit
+from producer.domains.ecommerce.countries import COUNTRIES
+from producer.domains.ecommerce.currency import CURRENCIES, eur_cents
+from producer.domains.ecommerce.load_curve import LOAD, day_rate
+from producer.domains.ecommerce.shop import CATEGORIES, ITEMS
+from producer.domains.ecommerce.shoppers import EVENTS_PER_VISIT, Visit
+from producer.faults import Rates
+from producer.records import Dice, Record
 from producer.simulate import Simulation, simulate
 
 START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-SHOP = Simulation(seed=7, start=START, rate=100.0, rates=Rates(duplicates=0.01, late=0.02, malformed=0.01))
+SHOP = Simulation("ecommerce", seed=7, start=START, rate=100.0, rates=Rates(duplicates=0.01, late=0.02, malformed=0.01))
 EVENTS = 60_000
 
 

@@ -60,7 +60,7 @@ TIMES = (
 
 def shop() -> list[dict[str, Any]]:
     """Valid events of every kind, which the broker takes at APPENDED_AT."""
-    simulation = Simulation(SEED, APPENDED_AT - timedelta(minutes=60), 20.0, Rates())
+    simulation = Simulation("ecommerce", SEED, APPENDED_AT - timedelta(minutes=60), 20.0, Rates())
     return [json.loads(record.value) for record in islice(simulate(simulation), 5_000) if record.value]
 
 

@@ -12,7 +12,7 @@ from itertools import accumulate
 from typing import NamedTuple
 from uuid import NAMESPACE_URL, uuid5
 
-from producer.currency import CURRENCIES, storefront_price
+from producer.domains.ecommerce.currency import CURRENCIES, storefront_price
 
 URL = "https://shop.example"
 

@@ -14,9 +14,18 @@ from itertools import accumulate
 from math import log
 from typing import Any, NamedTuple
 
-from producer.countries import COUNTRIES, Country
-from producer.currency import CURRENCIES, eur_cents, round_half_up
-from producer.shop import CATEGORY_URLS, PROMOTIONS, SEARCH_RESULTS, URL, Item, pick_category, pick_item
+from producer.domains.ecommerce.countries import COUNTRIES, Country
+from producer.domains.ecommerce.currency import CURRENCIES, eur_cents, round_half_up
+from producer.domains.ecommerce.shop import (
+    CATEGORY_URLS,
+    PROMOTIONS,
+    SEARCH_RESULTS,
+    URL,
+    Item,
+    pick_category,
+    pick_item,
+)
+from producer.records import Dice, new_uuid
 
 EVENTS_PER_VISIT = 5.26
 """Mean number of events of a visit, measured; a test keeps it true. The arrival rate is made from it."""
@@ -125,22 +134,6 @@ MOOD_OF_KNOWN = 1.5
 KNOWN_SHOPPERS = 4_000
 """Known shoppers of each country; how often they come is as skewed as the items' popularity."""
 _KNOWN_WEIGHTS = list(accumulate(1 / (rank + 20) for rank in range(KNOWN_SHOPPERS)))
-
-
-class Dice(random.Random):
-    """Random numbers of a shop. Its ids are drawn apart from what happens: from another text, the same happens with
-    other ids."""
-
-    def __init__(self, course: str, ids: str) -> None:
-        super().__init__(course)
-        self.ids = random.Random(ids)  # noqa: S311 - nothing here is a secret
-
-
-def new_uuid(rng: random.Random) -> str:
-    """A random UUID (version 4) in its text form."""
-    bits = rng.getrandbits(128) & ~0xF000_C000_0000_0000_0000 | 0x4000_8000_0000_0000_0000
-    text = f"{bits:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def think_ms(chance: float, mean_ms: int) -> int:

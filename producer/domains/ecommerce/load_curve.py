@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from itertools import accumulate
 
-from producer.countries import COUNTRIES
+from producer.domains.ecommerce.countries import COUNTRIES
 
 MINUTES_PER_DAY = 1440
 

@@ -12,9 +12,8 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import Any
 
-from producer.faults import Event, rfc3339
-from producer.incident import Refuses
-from producer.shoppers import PAYMENT_URL, RETRY_PAYMENT, new_uuid, think_ms
+from producer.domains.ecommerce.shoppers import PAYMENT_URL, RETRY_PAYMENT, think_ms
+from producer.records import Event, Strikes, new_uuid, rfc3339
 
 FAILS = 0.97
 """Part of the attempts that fail: of a provider that is down, some servers still answer."""
@@ -23,7 +22,7 @@ BETWEEN_ATTEMPTS_MS = 4_000
 """In the mean."""
 
 
-def through_outage(events: Iterable[Event], refuses: Refuses) -> Iterator[Event]:
+def through_outage(events: Iterable[Event], refuses: Strikes) -> Iterator[Event]:
     """`events` in order, with failed payments in place of the purchases that are refused.
 
     A shopper who tries again has the same order when it succeeds at last. Of an order that came to nothing there is no
