@@ -6,37 +6,18 @@ what there is of an old hour is the sum of both. All is read by one cursor in on
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
+import yaml
+
+from settings import ROOT
 from stores import coverage
 from stores.coverage import Coverage
 from stores.proven_hours import ByMinute
 
-FIGURES = {  # of each table what others have as well: name -> SQL
-    "events": {
-        "events": "events",
-        "orders": "IF(event_name = 'purchase', events, 0)",
-        "revenue": "revenue_cents",
-    },
-    "sales": {
-        "events": "events",
-        "orders": "orders",
-        "revenue": "revenue_cents",
-        "whole orders": "order_value_cents",
-        "units": "units",
-    },
-    "items": {"revenue": "revenue_cents", "units": "units"},
-}
-EQUAL = {  # each table is merged on its own, so each must have the same sums
-    "events": (("events", "events"), ("sales", "events")),
-    "orders": (("events", "orders"), ("sales", "orders")),
-    "revenue": (("events", "revenue"), ("sales", "revenue")),
-    "whole orders": (("sales", "revenue"), ("sales", "whole orders")),
-    "units": (("sales", "units"), ("items", "units")),
-    "revenue by item": (("sales", "revenue"), ("items", "revenue")),
-}
 Span = tuple[datetime, datetime]
 """From when and up to when (UTC)."""
 
@@ -58,27 +39,38 @@ def rows(stem: str, columns: str, span: Span, by_hour: bool) -> tuple[str, tuple
 
 
 def events(cursor: Any, span: Span, by_hour: bool = False) -> ByMinute:
-    """(minute or hour, event name) -> (events, revenue in cents)."""
-    of_span, values = rows("events", "event_name, events, revenue_cents", span, by_hour)
-    statement = (
-        f"SELECT at, event_name, SUM(events), SUM(revenue_cents) FROM ({of_span}) AS found GROUP BY at, event_name"  # noqa: S608
-    )
+    """(minute or hour, event name) -> (events, amount)."""
+    of_span, values = rows("events", "event_name, events, amount", span, by_hour)
+    statement = f"SELECT at, event_name, SUM(events), SUM(amount) FROM ({of_span}) AS found GROUP BY at, event_name"  # noqa: S608
     cursor.execute(statement, values)
-    return {(at.replace(tzinfo=UTC), name): (int(number), int(cents)) for at, name, number, cents in cursor.fetchall()}
+    return {
+        (at.replace(tzinfo=UTC), name): (int(events), int(amount)) for at, name, events, amount in cursor.fetchall()
+    }
+
+
+def checks(domain: str) -> dict[str, dict[str, str]]:
+    """What must be the same in several tables of a domain, minute by minute, as each is merged on its own: its name ->
+    stem of the table -> SQL. From mysql/<domain>.checks.yaml."""
+    path = ROOT / "mysql" / f"{domain}.checks.yaml"
+    return yaml.safe_load(path.read_text()) if path.exists() else {}
 
 
 def pairs(
-    cursor: Any, span: Span, by_hour: bool = False
+    cursor: Any, domain: str, span: Span, by_hour: bool = False
 ) -> Iterator[tuple[str, dict[datetime, int], dict[datetime, int]]]:
     """What must be equal in two tables: its name, and what each of them has by minute or hour."""
-    found = {stem: sums(cursor, stem, span, by_hour) for stem in FIGURES}
-    for name, ((one, figure), (other, its)) in EQUAL.items():
-        yield name, found[one][figure], found[other][its]
+    figures: dict[str, dict[str, str]] = {}
+    for name, tables in checks(domain).items():
+        for stem, sql in tables.items():
+            figures.setdefault(stem, {})[name] = sql
+    found = {stem: sums(cursor, stem, names, span, by_hour) for stem, names in figures.items()}
+    for name, tables in checks(domain).items():
+        for one, other in pairwise(tables):
+            yield f"{name} ({one}, {other})", found[one][name], found[other][name]
 
 
-def sums(cursor: Any, stem: str, span: Span, by_hour: bool) -> dict[str, dict[datetime, int]]:
-    """A table's figures: name -> value by minute or hour, without those in which it is 0."""
-    names = FIGURES[stem]
+def sums(cursor: Any, stem: str, names: Mapping[str, str], span: Span, by_hour: bool) -> dict[str, dict[datetime, int]]:
+    """A table's figures (name -> SQL): name -> value by minute or hour, without those in which it is 0."""
     columns = ", ".join(f"{sql} AS `{name}`" for name, sql in names.items())
     of_span, values = rows(stem, columns, span, by_hour)
     selected = ", ".join(f"SUM(`{name}`)" for name in names)

@@ -14,7 +14,10 @@ import msgspec
 from cassandra.cluster import Session
 from cassandra.concurrent import execute_concurrent_with_args
 
+import contracts
 from audit.expected import read
+from contracts import Amount
+from spark_jobs import domains
 from stores import cassandra
 from stores.hour import HOUR, minutes
 
@@ -33,25 +36,33 @@ class PassedOver(NamedTuple):
     reason: str
 
 
+class Amounts(NamedTuple):
+    """A table in which events with an amount are found by the time at which they occurred, and that amount."""
+
+    table: str
+    amount: Amount
+
+
 @dataclass
 class Archived:
-    """What there is: events by minute (UTC); purchases and their cents by minute; what was passed over, by reason; and
-    orders that can't be read, in words."""
+    """What there is: events by minute (UTC); those that have an amount, and it, by minute and name; what was passed
+    over, by reason; and what can't be read, in words."""
 
     events: Counter[datetime] = field(default_factory=Counter)
-    orders: dict[datetime, tuple[int, int]] = field(default_factory=dict)
+    worth: dict[tuple[datetime, str], tuple[int, int]] = field(default_factory=dict)
     passed_over: Counter[str] = field(default_factory=Counter)
     unreadable: list[str] = field(default_factory=list)
 
 
-def archived(session: Session, hour: datetime, expected: Iterable[datetime]) -> Archived:
+def archived(session: Session, hour: datetime, expected: Iterable[datetime], amounts: Amounts | None) -> Archived:
     """What there is of an hour; in `expected` are the minutes of it in which there should be events. Raises Outage."""
     with cassandra.outages():
         passed = list(passed_over(session, hour))
         events = count(session, {*expected, *(row.minute for row in passed)})
         events.subtract(without_event(session, passed))
         found = Archived(Counter({m: n for m, n in events.items() if n}), passed_over=Counter(p.reason for p in passed))
-        add_orders(session, hour, {(row.event_id, row.digest) for row in passed}, found)
+        if amounts:
+            add_amounts(session, hour, amounts, {(row.event_id, row.digest) for row in passed}, found)
     return found
 
 
@@ -95,11 +106,21 @@ def without_event(session: Session, passed: Iterable[PassedOver]) -> Counter[dat
     return Counter(none_counts)
 
 
-def add_orders(session: Session, hour: datetime, passed: Container[tuple[UUID, bytes | None]], found: Archived) -> None:
-    """Adds up the purchases of an hour from the payloads as they were received; `passed` are id and digest of what does
-    not count."""
+def amounts_of(domain: str) -> Amounts | None:
+    """Where a domain's amounts are found by time; None where no table has them all."""
+    amount = contracts.load(domain).amount
+    tables = (raw.name for raw in domains.load(domain).ARCHIVE if amount and set(amount.events) <= set(raw.by_time))
+    return next((Amounts(table, amount) for table in tables), None)
+
+
+def add_amounts(
+    session: Session, hour: datetime, amounts: Amounts, passed: Container[tuple[UUID, bytes | None]], found: Archived
+) -> None:
+    """Adds up what the events of an hour are worth, from the payloads as they were received; `passed` are id and digest
+    of what does not count."""
     rows = session.execute(
-        "SELECT event_id, payload, payloads FROM events_by_order WHERE occurred_at >= %s AND occurred_at < %s",
+        f"SELECT event_id, payload, payloads FROM {amounts.table} "  # noqa: S608 - a name
+        "WHERE occurred_at >= %s AND occurred_at < %s",
         (hour, hour + HOUR),
     )
     for row in rows:
@@ -107,10 +128,10 @@ def add_orders(session: Session, hour: datetime, passed: Container[tuple[UUID, b
             if (row.event_id, digest) in passed:
                 continue
             try:
-                event = read(payload)
+                event = read(payload, amounts.amount)
             except msgspec.DecodeError as error:
-                found.unreadable.append(f"an order in Cassandra can't be read: {error}: {payload[:80]}")
+                found.unreadable.append(f"an event in Cassandra can't be read: {error}: {payload[:80]}")
                 continue
-            if event.name == "purchase":
-                orders, cents = found.orders.get(event.minute, (0, 0))
-                found.orders[event.minute] = orders + 1, cents + event.cents
+            if event.name in amounts.amount.events:
+                events, amount = found.worth.get((event.minute, event.name), (0, 0))
+                found.worth[event.minute, event.name] = events + 1, amount + event.amount

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from contracts import Amount
 from producer.ledger import LedgerView
 from spark_jobs.replay import EVENT, Letter, Place
 from stores.hour import hour_of
@@ -17,11 +18,11 @@ from stores.proven_hours import ByMinute
 
 @dataclass(frozen=True)
 class Event:
-    """What is read of an event here: the minute in which it occurred (UTC), and what a purchase is worth."""
+    """What is read of an event here: the minute in which it occurred (UTC), and what it is worth."""
 
     minute: datetime
     name: str
-    cents: int
+    amount: int
 
 
 FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -29,26 +30,25 @@ FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 contract says."""
 
 
-def read(payload: bytes | str) -> Event:
+def read(payload: bytes | str, amount: Amount | None) -> Event:
     """What an event is worth. Raises msgspec.DecodeError where it is none."""
     fields = FIELDS.decode(payload)
     name = msgspec.json.decode(fields.get("event_name", b""), type=str)
     occurred_at = msgspec.json.decode(fields.get("occurred_at", b""), type=datetime)
-    value = msgspec.json.decode(fields.get("reporting_value", b"null"), type=int | float | None)
+    value = msgspec.json.decode(fields.get(amount.field, b"null"), type=int | float | None) if amount else None
     minute = occurred_at.astimezone(UTC).replace(second=0, microsecond=0)
-    return Event(minute, name, int(value or 0) if name == "purchase" else 0)
+    return Event(minute, name, amount.of(name, {amount.field: value}) if amount else 0)
 
 
 def ledger_by_minute(ledger: LedgerView) -> dict[tuple[datetime, str], tuple[int, int]]:
-    """(minute, event name) -> (events, revenue in cents), as the ledger has it."""
+    """(minute, event name) -> (events, amount), as the ledger has it."""
     return {
-        (datetime.fromtimestamp(minute, UTC), name): (events, cents)
-        for minute, name, events, cents in ledger.events_by_minute()
+        (datetime.fromtimestamp(minute, UTC), name): (events, amount) for minute, name, events, amount in ledger.minutes
     }
 
 
 def ledger_by_hour(ledger: LedgerView) -> dict[tuple[datetime, str], tuple[int, int]]:
-    """(hour, event name) -> (events, revenue in cents), as the ledger has it."""
+    """(hour, event name) -> (events, amount), as the ledger has it."""
     hours = {(datetime.fromtimestamp(hour, UTC), name): figures for hour, name, *figures in ledger.hours}
     return together(hours, in_hours(ledger_by_minute(ledger)))
 
@@ -56,9 +56,9 @@ def ledger_by_hour(ledger: LedgerView) -> dict[tuple[datetime, str], tuple[int, 
 def in_hours(by_minute: ByMinute) -> dict[tuple[datetime, str], tuple[int, int]]:
     """The sums of hours in place of those of minutes."""
     found: dict[tuple[datetime, str], tuple[int, int]] = {}
-    for (minute, name), (events, cents) in by_minute.items():
+    for (minute, name), (events, amount) in by_minute.items():
         before = found.get((hour_of(minute), name), (0, 0))
-        found[hour_of(minute), name] = before[0] + events, before[1] + cents
+        found[hour_of(minute), name] = before[0] + events, before[1] + amount
     return found
 
 
@@ -72,8 +72,8 @@ class Letters:
     mended: dict[tuple[datetime, str], tuple[int, int]] = field(default_factory=dict)
 
 
-def opened(dead: Iterable[Letter], closed: Mapping[Place, str]) -> Letters:
-    """What is in the dead letter, where `closed` has the outcomes."""
+def opened(dead: Iterable[Letter], closed: Mapping[Place, str], amount: Amount | None) -> Letters:
+    """What is in the dead letter, where `closed` has the outcomes; `amount` is the contract's."""
     found = Letters()
     for address, value in dead:
         hour = hour_of(address.appended_at)
@@ -81,9 +81,9 @@ def opened(dead: Iterable[Letter], closed: Mapping[Place, str]) -> Letters:
         if outcome := closed.get(address.place):
             found.closed.setdefault(hour, Counter())[outcome] += 1
         if outcome == EVENT:
-            event = read(value)
-            events, cents = found.mended.get((event.minute, event.name), (0, 0))
-            found.mended[event.minute, event.name] = events + 1, cents + event.cents
+            event = read(value, amount)
+            events, sum_ = found.mended.get((event.minute, event.name), (0, 0))
+            found.mended[event.minute, event.name] = events + 1, sum_ + event.amount
     return found
 
 
@@ -102,6 +102,6 @@ def per_minute(expected: ByMinute) -> Counter[datetime]:
     return counted
 
 
-def orders(expected: ByMinute) -> dict[datetime, tuple[int, int]]:
-    """Minute -> purchases and their cents."""
-    return {minute: figures for (minute, name), figures in expected.items() if name == "purchase"}
+def worth(expected: ByMinute, amount: Amount | None) -> dict[tuple[datetime, str], tuple[int, int]]:
+    """Those of the events that have an amount."""
+    return {key: figures for key, figures in expected.items() if amount and key[1] in amount.events}

@@ -25,16 +25,16 @@ from mysql.connector.abstracts import MySQLConnectionAbstract
 
 import contracts
 from audit import aggregated, progress
-from audit.archived import Archived, archived
+from audit.archived import Amounts, Archived, amounts_of, archived
 from audit.expected import (
     Letters,
     in_hours,
     ledger_by_hour,
     ledger_by_minute,
     opened,
-    orders,
     per_minute,
     together,
+    worth,
 )
 from audit.hours import Hours, is_sealed, told_apart
 from audit.progress import Reached
@@ -72,18 +72,18 @@ class Verdict:
     aggregated: int
     duplicates_dropped: int
     rejected: int
-    revenue_cents_off: int
+    amount_off: int
     differences: list[str] = field(default_factory=list)
 
     @property
     def exact(self) -> bool:
-        return not self.differences and self.revenue_cents_off == 0
+        return not self.differences and self.amount_off == 0
 
     def __str__(self) -> str:
         return (
             f"verify: acknowledged={self.acknowledged} archived={self.archived} aggregated={self.aggregated} "
             f"duplicates_dropped={self.duplicates_dropped} rejected={self.rejected} "
-            f"revenue_cents_off={self.revenue_cents_off}"
+            f"amount_off={self.amount_off}"
         )
 
 
@@ -196,15 +196,15 @@ def compare(
                 aggregated.events(cursor, by_hour, by_hour=True),
             )
         ]
-        tables = list(aggregated.pairs(cursor, by_minute))
-        tables += aggregated.pairs(cursor, by_hour, by_hour=True) if everything else []
+        tables = list(aggregated.pairs(cursor, settings.domain, by_minute))
+        tables += aggregated.pairs(cursor, settings.domain, by_hour, by_hour=True) if everything else []
     verdict = Verdict(
         acknowledged=ledger.acknowledged,
         archived=sums.events,
         aggregated=aggregate.aggregated or 0,
         duplicates_dropped=aggregate.duplicates or 0,
         rejected=sums.letters - sum(sums.closed.values()),
-        revenue_cents_off=cents_off(*minutes) + cents_off(*hours),
+        amount_off=amount_off(*minutes) + amount_off(*hours),
     )
     if which.expired:
         log.warning(
@@ -223,18 +223,18 @@ def compare(
 
 
 class Look(NamedTuple):
-    """An hour that was looked at: its figures, what should be in Cassandra of it (events by minute, and purchases with
-    their cents), and what is."""
+    """An hour that was looked at: its figures, what should be in Cassandra of it (events by minute, and those that have
+    an amount with it), and what is."""
 
     figures: ProvenHour
     events: Mapping[datetime, int]
-    orders: Mapping[datetime, tuple[int, int]]
+    worth: ByMinute
     found: Archived
 
     @property
     def same(self) -> bool:
         found = self.found
-        return not found.unreadable and self.events == found.events and self.orders == found.orders
+        return not found.unreadable and self.events == found.events and self.worth == found.worth
 
 
 def looks(
@@ -242,15 +242,18 @@ def looks(
 ) -> list[Look]:
     """Looks at some hours, the first one first, and remembers those that are sealed and as they should be. The ledger
     needs its minutes from then on. Raises Outage."""
-    dead = opened(letters(settings, which[0] - HOUR), outcomes(session))
     contract, found = contracts.load(settings.domain), []
-    for each in look(session, which, together(ledger_by_minute(ledger), dead.mended), dead):
+    dead = opened(letters(settings, which[0] - HOUR), outcomes(session), contract.amount)
+    expected = together(ledger_by_minute(ledger), dead.mended)
+    for each in look(session, which, expected, dead, amounts_of(settings.domain)):
         remember(session, each, contract, now)
         found.append(each)
     return found
 
 
-def look(session: Session, which: Sequence[datetime], expected: ByMinute, dead: Letters) -> Iterator[Look]:
+def look(
+    session: Session, which: Sequence[datetime], expected: ByMinute, dead: Letters, amounts: Amounts | None
+) -> Iterator[Look]:
     """Looks at some hours in Cassandra. Raises Outage."""
     of_hour: dict[datetime, dict[tuple[datetime, str], tuple[int, int]]] = {}
     for key, value in expected.items():
@@ -262,7 +265,7 @@ def look(session: Session, which: Sequence[datetime], expected: ByMinute, dead: 
             report_at = time.monotonic() + REPORT_EVERY_S
         due = of_hour.get(hour, {})
         events = per_minute(due)
-        found = patiently(partial(archived, session, hour, events), "Cassandra", STORE_DEADLINE_S)
+        found = patiently(partial(archived, session, hour, events, amounts), "Cassandra", STORE_DEADLINE_S)
         figures = ProvenHour(
             hour,
             found.events.total(),
@@ -272,7 +275,7 @@ def look(session: Session, which: Sequence[datetime], expected: ByMinute, dead: 
             dead.closed.get(hour, {}),
             {key: value for key, value in dead.mended.items() if hour_of(key[0]) == hour},
         )
-        yield Look(figures, events, orders(due), found)
+        yield Look(figures, events, worth(due, amounts.amount if amounts else None), found)
 
 
 def remember(session: Session, look: Look, contract: contracts.Contract, now: datetime) -> None:
@@ -310,7 +313,7 @@ def archive_differs(looks: Sequence[Look]) -> list[str]:
     wrong = [each for each in looks if not each.same]
     pairs = {
         "events": ([each.events for each in wrong], [each.found.events for each in wrong]),
-        "purchases and their cents": ([each.orders for each in wrong], [each.found.orders for each in wrong]),
+        "events and their amount": ([each.worth for each in wrong], [each.found.worth for each in wrong]),
     }
     return [
         *(
@@ -338,8 +341,8 @@ def tables_agree(pairs: Iterable[tuple[str, Mapping, Mapping]]) -> Iterator[str]
         yield from unequal(f"{name} by two tables", one, other)
 
 
-def cents_off(expected: ByMinute, stored: ByMinute) -> int:
-    """The sum of all differences in revenue, each taken as positive."""
+def amount_off(expected: ByMinute, stored: ByMinute) -> int:
+    """The sum of all differences in amounts, each taken as positive."""
     keys = {**expected, **stored}
     return sum(abs(expected.get(key, (0, 0))[1] - stored.get(key, (0, 0))[1]) for key in keys)
 

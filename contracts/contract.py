@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
@@ -84,6 +85,18 @@ class BusinessKey:
 
 
 @dataclass(frozen=True)
+class Amount:
+    """What `make verify` proves to the last unit beside the number of events: an integer field of some of them."""
+
+    field: str
+    events: tuple[str, ...]
+
+    def of(self, event_name: str, fields: Mapping[str, Any]) -> int:
+        """What an event is worth; 0 for those of other names."""
+        return int(fields.get(self.field) or 0) if event_name in self.events else 0
+
+
+@dataclass(frozen=True)
 class Contract:
     """What a domain's events are.
 
@@ -91,6 +104,7 @@ class Contract:
     - identity: the field by which an event is told from every other one
     - partitioned_by: the field whose values keep their events together, in order, in Kafka and in the archive
     - business_key: by which it is told as well, None where ids are enough
+    - amount: what is added up exactly, None where there is nothing
     - max_late, max_future: how long before and after the broker's time an event may have occurred
     """
 
@@ -100,6 +114,7 @@ class Contract:
     identity: str
     partitioned_by: str
     business_key: BusinessKey | None
+    amount: Amount | None
     fields: tuple[Field, ...]
     expectations: tuple[Expectation, ...]
     dimensions: tuple[Dimension, ...]
@@ -189,6 +204,18 @@ def _business_key(events: SchemaObject, fields: tuple[Field, ...], where: str) -
             raise ContractError(f"{where}: the business key {stated} needs a critical field of UUIDs and a condition")
 
 
+def _amount(events: SchemaObject, fields: tuple[Field, ...], where: str) -> Amount | None:
+    numbers = {field.name for field in fields if field.type == "integer" and field.critical}
+    names = {name for field in fields if field.name == "event_name" for name in field.allowed}
+    match _value(events.customProperties, "amount"):
+        case None:
+            return None
+        case {"field": str(name), "events": list(of)} if name in numbers and names.issuperset(of):
+            return Amount(name, tuple(of))
+        case stated:
+            raise ContractError(f"{where}: the amount {stated} needs a critical integer field, and names of events")
+
+
 def _only(events: SchemaObject, mark: str, where: str) -> str:
     """The name of the one field that has a mark."""
     names = [prop.name or "" for prop in events.properties or [] if getattr(prop, mark)]
@@ -234,6 +261,7 @@ def parse(text: str, where: str) -> Contract:
         identity=_only(events, "primaryKey", where),
         partitioned_by=_only(events, "partitioned", where),
         business_key=_business_key(events, fields, where),
+        amount=_amount(events, fields, where),
         fields=fields,
         expectations=tuple(expectations),
         dimensions=_dimensions(events, fields, where),

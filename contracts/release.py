@@ -84,6 +84,8 @@ def obstacles(old: Contract | None, new: Contract) -> Iterator[str]:
             yield f"{name} must stay {getattr(old, name)}: what is stored goes by it"
     if old.business_key not in (None, new.business_key):
         yield f"the business key must stay {old.business_key.field}: what counts goes by it"
+    if old.amount not in (None, new.amount):
+        yield f"the amount must stay {old.amount.field} of {', '.join(old.amount.events)}: what was proven goes by it"
     yield from _fields(old.fields, new.fields)
     kept = {dimension.name: replace(dimension, field=_bare(dimension.field)) for dimension in new.dimensions}
     for dimension in old.dimensions:

@@ -2,15 +2,6 @@
 -- merged by the rules declared with it. Times are UTC, amounts are cents of the reporting currency (EUR),
 -- ids are UUIDs in 16 bytes. Statements are idempotent: they are run at every start.
 
--- Events by name: the figures that `make verify` holds against the producer's ledger.
-CREATE TABLE IF NOT EXISTS events_by_minute (
-  minute         DATETIME NOT NULL COMMENT 'of occurred_at',
-  event_name     VARCHAR(32) NOT NULL,
-  events         BIGINT NOT NULL,
-  revenue_cents  BIGINT NOT NULL COMMENT 'reporting_value of purchases, 0 for other events',
-  PRIMARY KEY (minute, event_name)
-);
-
 -- Every measure adds up over every dimension. An event counts once, in the category that leads it: that of its
 -- most valuable line, ties to the first line; '(none)' for an event without items. An order is such an event, so
 -- orders and order_value_cents stand in the leading category, while units and revenue_cents stand line by line in
@@ -148,7 +139,6 @@ CREATE TABLE IF NOT EXISTS sessions (
 -- What the rows above become when MYSQL_RETENTION_DAYS have passed: rows of hours, kept for MYSQL_HOURS_RETENTION_DAYS.
 -- They have the same columns; `minute` is the one with which the hour begins. What happened is in one of the two tables,
 -- never in both.
-CREATE TABLE IF NOT EXISTS events_by_hour LIKE events_by_minute;
 CREATE TABLE IF NOT EXISTS sales_by_hour LIKE sales_by_minute;
 CREATE TABLE IF NOT EXISTS items_by_hour LIKE items_by_minute;
 CREATE TABLE IF NOT EXISTS order_lines_by_hour LIKE order_lines_by_minute;

@@ -15,6 +15,17 @@ CREATE TABLE IF NOT EXISTS checkpoints (
   PRIMARY KEY (query)
 );
 
+-- Events by name, of which every domain has some: the figures that `make verify` holds against the producer's ledger. Old
+-- rows become rows of hours, as those of a domain's own tables do.
+CREATE TABLE IF NOT EXISTS events_by_minute (
+  minute      DATETIME NOT NULL COMMENT 'of occurred_at',
+  event_name  VARCHAR(32) NOT NULL,
+  events      BIGINT NOT NULL,
+  amount      BIGINT NOT NULL COMMENT 'of those that the contract has one for, 0 for others (was `revenue_cents`)',
+  PRIMARY KEY (minute, event_name)
+);
+CREATE TABLE IF NOT EXISTS events_by_hour LIKE events_by_minute;
+
 -- The ids of the events that were counted, by the minute in which they occurred: 16 bytes each, those of one
 -- micro-batch in one value. They are written in the transaction that counts the events, so that no duplicate is ever
 -- counted, whatever crashes; and deleted when the contract's bound for late events has passed.

@@ -126,10 +126,10 @@ def run(options: argparse.Namespace, settings: stack.Settings, stop: Flag) -> No
             except OutOfStep:
                 log.warning("the simulation is out of step with the clock: going on from now")
                 backfill = timedelta()
-        totals = ledger.view()
+        totals, amount = ledger.view(), contract.amount
         log.info(
             "%d records acknowledged by this producer; the ledger has %d: %d events (%d of them late), %d duplicates "
-            "(%d conflicts, %d reloads), %d malformed, %d purchases worth %d cents",
+            "(%d conflicts, %d reloads), %d malformed%s",
             publisher.acknowledged,
             totals.acknowledged,
             totals.events,
@@ -138,8 +138,7 @@ def run(options: argparse.Namespace, settings: stack.Settings, stop: Flag) -> No
             totals.conflicts,
             totals.reloads,
             totals.malformed,
-            totals.purchases,
-            totals.revenue_cents,
+            "".join(f", {name} {totals.by_name.get(name, (0, 0))[1]}" for name in amount.events) if amount else "",
         )
 
 

@@ -136,7 +136,7 @@ class Faults:
         kind = rng.choices(tuple(damage), [RARE.get(kind, 1.0) for kind in damage])[0]
         value = damage[kind](fields | {"event_id": new_uuid(rng)}, rng)
         key = None if kind == "null_key" else record.key
-        return record._replace(key=key, value=value, kind=kind, revenue_cents=0, refund_cents=0)
+        return record._replace(key=key, value=value, kind=kind, amount=0)
 
     def conflicting(self, record: Record, fields: dict[str, Any], rng: random.Random) -> Record:
         """What another program reports under the same id, within a second: something else, or by its own clock."""
@@ -163,7 +163,7 @@ def reloaded(record: Record, fields: dict[str, Any], rng: random.Random) -> Reco
 
 def _besides(record: Record, kind: str, after_ms: int, value: bytes | None) -> Record:
     """A record that is sent later and counts nothing."""
-    return record._replace(at_ms=record.at_ms + after_ms, value=value, kind=kind, revenue_cents=0, refund_cents=0)
+    return record._replace(at_ms=record.at_ms + after_ms, value=value, kind=kind, amount=0)
 
 
 def inject(events: Iterable[Event], faults: Faults, rng: random.Random) -> Iterator[Record]:
@@ -173,7 +173,7 @@ def inject(events: Iterable[Event], faults: Faults, rng: random.Random) -> Itera
     or as `late`; duplicates of any kind and malformed copies come on top.
     """
     held: list[tuple[int, int, Record]] = []
-    number, rates = 0, faults.rates
+    number, rates, amount = 0, faults.rates, faults.contract.amount
     for occurred_ms, key, fields in events:
         while held and held[0][0] <= occurred_ms:
             yield heappop(held)[2]
@@ -188,8 +188,7 @@ def inject(events: Iterable[Event], faults: Faults, rng: random.Random) -> Itera
             LATE if late else EVENT,
             name,
             occurred_ms,
-            fields["reporting_value"] if name == "purchase" else 0,
-            fields["reporting_value"] if name == "refund" else 0,
+            amount.of(name, fields) if amount else 0,
         )
         sent = [record]
         if rng.random() < rates.malformed:

@@ -23,7 +23,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -36,11 +36,10 @@ CREATE TABLE IF NOT EXISTS intents (
   entries  BLOB NOT NULL   -- zlib of msgpack, a list of Entry
 );
 CREATE TABLE IF NOT EXISTS events_by_minute (
-  minute         INTEGER NOT NULL,  -- of occurred_at, in seconds since the epoch
-  event_name     TEXT NOT NULL,
-  events         INTEGER NOT NULL,
-  revenue_cents  INTEGER NOT NULL,
-  refund_cents   INTEGER NOT NULL,
+  minute      INTEGER NOT NULL,  -- of occurred_at, in seconds since the epoch
+  event_name  TEXT NOT NULL,
+  events      INTEGER NOT NULL,
+  amount      INTEGER NOT NULL,  -- of these events, as the contract has it
   PRIMARY KEY (minute, event_name)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS kinds (
@@ -59,9 +58,16 @@ CREATE TABLE IF NOT EXISTS simulations (
 NO_MINUTES = math.inf
 """For who wants to know of the ledger's totals alone: the minutes of years take a while to be read."""
 
-SCHEMA_VERSION = 1
-"""Set with the schema: where it is not, a producer is about to create the ledger."""
+SCHEMA_VERSION = 2
+"""Set with the schema: where it is not, a producer is about to create the ledger, or to bring it up to date."""
 
+FROM_1_TO_2 = """
+ALTER TABLE events_by_minute RENAME COLUMN revenue_cents TO amount;
+UPDATE events_by_minute SET amount = amount + refund_cents;
+ALTER TABLE events_by_minute DROP COLUMN refund_cents;
+"""
+
+T = TypeVar("T")
 Offsets = dict[int, int]
 """Partition -> offset of the next record."""
 
@@ -82,8 +88,7 @@ class Entry(NamedTuple):
     event_name: str
     minute: int
     """Of occurred_at, in seconds since the epoch."""
-    revenue_cents: int
-    refund_cents: int
+    amount: int
 
 
 def identity(key: bytes | None, value: bytes | None) -> bytes:
@@ -101,8 +106,7 @@ def entry(record: Record) -> Entry:
         record.kind,
         record.event_name,
         record.occurred_ms // 60_000 * 60,
-        record.revenue_cents,
-        record.refund_cents,
+        record.amount,
     )
 
 
@@ -133,13 +137,14 @@ class LedgerView:
 
     kinds: dict[str, int]
     """Kind of record -> records acknowledged."""
-    minutes: list[tuple[int, str, int, int, int]]
-    """(minute, event_name, events, revenue_cents, refund_cents), in order; those that were asked for."""
+    minutes: list[tuple[int, str, int, int]]
+    """(minute of occurred_at in seconds since the epoch, event_name, events, amount), in order; those that were asked
+    for. Each distinct valid event counts once."""
     offsets: Offsets
     unsettled: int
     """Intents whose records may be in Kafka and are not counted yet: a batch in flight."""
     hours: list[tuple[int, str, int, int]] = field(default_factory=list)
-    """(hour, event_name, events, revenue_cents) of what was before the minutes; those that were asked for."""
+    """(hour, event_name, events, amount) of what was before the minutes; those that were asked for."""
 
     @property
     def acknowledged(self) -> int:
@@ -163,7 +168,7 @@ class LedgerView:
 
     @property
     def reloads(self) -> int:
-        """Orders that were reported once more, under another id."""
+        """Events that were reported once more, under another id."""
         return self.kinds.get(RELOAD, 0)
 
     @property
@@ -181,24 +186,13 @@ class LedgerView:
         return sum(self.malformed_by_kind.values())
 
     @property
-    def purchases(self) -> int:
-        return sum(events for _, name, events, _, _ in self.minutes if name == "purchase")
-
-    @property
-    def revenue_cents(self) -> int:
-        """reporting_value of the purchases, in euro cents; refunds not taken off."""
-        return sum(revenue for *_, revenue, _ in self.minutes)
-
-    @property
-    def refund_cents(self) -> int:
-        return sum(refund for *_, refund in self.minutes)
-
-    def events_by_minute(self) -> list[tuple[int, str, int, int]]:
-        """(minute of occurred_at in seconds since the epoch, event_name, events, revenue_cents), in order.
-
-        Each distinct valid event counts once.
-        """
-        return [(minute, name, events, revenue) for minute, name, events, revenue, _ in self.minutes]
+    def by_name(self) -> dict[str, tuple[int, int]]:
+        """Event name -> events and their amount, of the minutes."""
+        sums: dict[str, tuple[int, int]] = {}
+        for _, name, events, amount in self.minutes:
+            before = sums.get(name, (0, 0))
+            sums[name] = before[0] + events, before[1] + amount
+        return sums
 
     def offsets_passed(self) -> Offsets:
         """Partition -> the offset after the last acknowledged record: who has read up to it has read them all."""
@@ -222,7 +216,10 @@ class Ledger:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
         # IMMEDIATE waits its turn; a reader that begins to write does not, and fails beside another that looks in.
-        self._db.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+        with self._transaction() as db:
+            if db.execute("PRAGMA user_version").fetchone() == (1,):
+                _from_1_to_2(db)
+            _run(db, f"{SCHEMA} PRAGMA user_version = {SCHEMA_VERSION};")
 
     def close(self) -> None:
         self._db.close()
@@ -286,10 +283,9 @@ class Ledger:
 
     def intend(self, entries: Sequence[Entry], offsets: Mapping[int, int]) -> Intent:
         """Notes that records are about to be sent, and lie at `offsets` or later."""
-        blob = zlib.compress(msgspec.msgpack.encode(entries), 1)
         text = msgspec.json.encode({str(partition): offset for partition, offset in offsets.items()}).decode()
         fcntl.flock(self._hold, fcntl.LOCK_SH)  # waits while somebody holds the producer
-        cursor = self._db.execute("INSERT INTO intents (offsets, entries) VALUES (?, ?)", (text, blob))
+        cursor = self._db.execute("INSERT INTO intents (offsets, entries) VALUES (?, ?)", (text, _blob(entries)))
         fcntl.flock(self._hold, fcntl.LOCK_UN)
         return Intent(cursor.lastrowid or 0, dict(offsets), list(entries))
 
@@ -300,7 +296,7 @@ class Ledger:
             Intent(
                 number,
                 msgspec.json.decode(offsets, type=dict[int, int], strict=False),
-                msgspec.msgpack.decode(zlib.decompress(entries), type=list[Entry]),
+                _entries(entries, list[Entry]),
             )
             for number, offsets, entries in rows
         ]
@@ -320,22 +316,20 @@ class Ledger:
         """Counts `counted` and forgets `intents`, together or not at all; `offsets` are those after the records."""
         kinds: Counter[str] = Counter()
         minutes: dict[tuple[int, str], list[int]] = {}
-        for _, kind, event_name, minute, revenue_cents, refund_cents in counted:
+        for _, kind, event_name, minute, amount in counted:
             kinds[kind] += 1
             if kind in GOOD:
-                sums = minutes.setdefault((minute, event_name), [0, 0, 0])
+                sums = minutes.setdefault((minute, event_name), [0, 0])
                 sums[0] += 1
-                sums[1] += revenue_cents
-                sums[2] += refund_cents
+                sums[1] += amount
         with self._transaction() as db:
             db.executemany(
                 "INSERT INTO kinds VALUES (?, ?) ON CONFLICT DO UPDATE SET records = records + excluded.records",
                 kinds.items(),
             )
             db.executemany(
-                "INSERT INTO events_by_minute VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
-                "events = events + excluded.events, revenue_cents = revenue_cents + excluded.revenue_cents, "
-                "refund_cents = refund_cents + excluded.refund_cents",
+                "INSERT INTO events_by_minute VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+                "events = events + excluded.events, amount = amount + excluded.amount",
                 [(*key, *sums) for key, sums in minutes.items()],
             )
             db.executemany(
@@ -356,6 +350,28 @@ class Ledger:
         self._db.execute("COMMIT")
 
 
+def _blob(entries: Sequence[tuple]) -> bytes:
+    return zlib.compress(msgspec.msgpack.encode(entries), 1)
+
+
+def _entries(blob: bytes, kind: type[T]) -> T:
+    return msgspec.msgpack.decode(zlib.decompress(blob), type=kind)
+
+
+def _run(db: sqlite3.Connection, script: str) -> None:
+    """Statements within a transaction, which executescript would end."""
+    for statement in script.split(";")[:-1]:
+        db.execute(statement)
+
+
+def _from_1_to_2(db: sqlite3.Connection) -> None:
+    """Two columns became one, in what was counted and in what is in flight."""
+    _run(db, FROM_1_TO_2)
+    for number, blob in db.execute("SELECT id, entries FROM intents").fetchall():
+        entries = [(*rest, revenue + refund) for *rest, revenue, refund in _entries(blob, list[tuple])]
+        db.execute("UPDATE intents SET entries = ? WHERE id = ?", (_blob(entries), number))
+
+
 def _hold_file(path: Path) -> int:
     return os.open(f"{path}.hold", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
@@ -368,7 +384,12 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
         raise none
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)) as db:
         db.execute("BEGIN")
-        if db.execute("PRAGMA user_version").fetchone() != (SCHEMA_VERSION,):
+        [version] = db.execute("PRAGMA user_version").fetchone()
+        if version and version < SCHEMA_VERSION:
+            raise LedgerError(
+                f"the ledger {path} is of an earlier version: the producer's next start brings it up to date"
+            )
+        if version != SCHEMA_VERSION:
             raise none
         yield db
 
@@ -383,7 +404,7 @@ def _view(db: sqlite3.Connection, since: float = 0, hours_from: float = 0) -> Le
         offsets=dict(rows("SELECT partition, next_offset FROM offsets ORDER BY partition")),
         unsettled=rows("SELECT count(*) FROM intents")[0][0],
         hours=rows(
-            "SELECT minute / 3600 * 3600 AS hour, event_name, sum(events), sum(revenue_cents) FROM events_by_minute "
+            "SELECT minute / 3600 * 3600 AS hour, event_name, sum(events), sum(amount) FROM events_by_minute "
             "WHERE minute >= ? AND minute < ? GROUP BY hour, event_name",
             hours_from,
             since,

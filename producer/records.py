@@ -39,9 +39,8 @@ class Record(NamedTuple):
     (other contents under the same id), `reload` (the same under another id), or the name of a damage."""
     event_name: str
     occurred_ms: int
-    revenue_cents: int
-    """reporting_value of a purchase, in euro cents."""
-    refund_cents: int
+    amount: int
+    """As the contract's amount has it; 0 for what does not count."""
 
 
 class Dice(random.Random):

@@ -1,4 +1,6 @@
-"""The tables that every domain has, about the pipeline itself; mysql/pipeline.sql says what their columns mean."""
+"""The tables that every domain has: of its events by name, and about the pipeline itself.
+
+mysql/pipeline.sql says what their columns mean."""
 
 from __future__ import annotations
 
@@ -7,6 +9,7 @@ from datetime import datetime
 
 import polars as pl
 
+from contracts import Amount
 from spark_jobs.merge import Table, table
 
 FINE_STEP_MS = 100
@@ -55,6 +58,23 @@ def expectations_by_minute(expectations: Sequence[str]) -> Table:
         )
 
     return expectations_by_minute
+
+
+def events_by_minute(amount: Amount | None) -> Table:
+    """The table of events by name; `amount` is the contract's."""
+    worth = pl.col(amount.field).fill_null(0) if amount else pl.lit(0, dtype=pl.Int64)
+    has_one = pl.col("event_name").is_in(amount.events if amount else [])
+
+    @table(key=("minute", "event_name"), sum=("events", "amount"), by_hour=True)
+    def events_by_minute(events: pl.DataFrame) -> pl.DataFrame:
+        return events.select(
+            minute_of("occurred_at"),
+            "event_name",
+            pl.lit(1, dtype=pl.Int64).alias("events"),
+            pl.when(has_one).then(worth).otherwise(0).alias("amount"),
+        )
+
+    return events_by_minute
 
 
 @table(key=("minute", "kind"), sum=("records",))

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 
 INTEGERS = ("tinyint", "smallint", "mediumint", "int", "bigint")
 COLUMN_TYPE = re.compile(r"`\w+` (\w+)(?:\((\d+)\))?")
+RENAMED = re.compile(r"was `(\w+)`")
+"""In a column's comment: its name before."""
 GENERATED = " GENERATED ALWAYS AS "
 """Of a column that MySQL works out from others: nothing is lost with it."""
 OPTIONS = ("default_time_to_live", "gc_grace_seconds", "compaction")
@@ -62,7 +64,10 @@ def mysql_statement(table: str, live: str, declared: str) -> str | None:
 def _clauses(table: str, live: Mapping[str, str], declared: Mapping[str, str]) -> Iterator[str]:
     if live["PRIMARY KEY"] != declared["PRIMARY KEY"]:
         raise SchemaError(f"{table}: its primary key is {live['PRIMARY KEY']}, and can't become another one")
-    for name in sorted(live.keys() - declared.keys(), key=lambda name: (not _is_key(name), name)):
+    before = {name: was[1] for name, text in declared.items() if name not in live and (was := RENAMED.search(text))}
+    for name in sorted(
+        live.keys() - declared.keys() - set(before.values()), key=lambda name: (not _is_key(name), name)
+    ):
         if not _is_key(name) and GENERATED not in live[name]:
             raise SchemaError(
                 f"{table}: the column {name} is not in the schema any more; if nothing needs it, as root: "
@@ -77,7 +82,9 @@ def _clauses(table: str, live: Mapping[str, str], declared: Mapping[str, str]) -
             if live.get(name) != definition:
                 yield f"ADD {definition}"
             continue
-        if name not in live:
+        if (was := before.get(name)) in live:
+            yield f"CHANGE COLUMN `{was}` {definition}"
+        elif name not in live:
             yield f"ADD COLUMN {definition} {place}"
         elif live[name] != definition:
             if not _widens(live[name], definition):

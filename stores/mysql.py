@@ -152,6 +152,8 @@ def set_up(settings: Settings, report: Callable[[str], None] = log.info) -> None
         for stem in ("statistics", "pipeline", domain):
             run_file(cursor, stem, report)
         migrate(cursor, domain, scripts(domain), report)
+        if script_of(f"{domain}.upgrade").exists():
+            run_file(cursor, f"{domain}.upgrade", report)
         make_views(cursor, domain, report)
         coverage.begin(cursor, settings, datetime.now(UTC).replace(tzinfo=None))
         connection.commit()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import import_module
+from operator import attrgetter
 from types import ModuleType
 
 import polars as pl
@@ -19,6 +20,7 @@ import contracts
 from contracts import Contract
 from spark_jobs.judge import Judge
 from spark_jobs.merge import Table
+from spark_jobs.pipeline_tables import events_by_minute
 
 
 def load(domain: str) -> ModuleType:
@@ -27,15 +29,17 @@ def load(domain: str) -> ModuleType:
 
 
 def tables(domain: str) -> tuple[Table, ...]:
-    """The aggregate tables of a domain, in the order of their names."""
-    return tuple(value for _, value in sorted(vars(load(domain)).items()) if isinstance(value, Table))
+    """The aggregate tables of a domain, in the order of their names: its own, and the one that every domain has."""
+    own = (value for value in vars(load(domain)).values() if isinstance(value, Table))
+    return tuple(sorted((*own, events_by_minute(contracts.load(domain).amount)), key=attrgetter("name")))
 
 
 def judge(domain: str, columns: Sequence[str] | None = None, kept: bool = True) -> Judge:
     """The judge of a domain's records, returning `columns`, by default those that its tables need."""
     module, contract = load(domain), contracts.load(domain)
     if columns is None:
-        columns = tuple(dict.fromkeys((*module.COLUMNS, *told_by(contract))))
+        counted = ("event_name", "occurred_at", *([contract.amount.field] if contract.amount else []))
+        columns = tuple(dict.fromkeys((*module.COLUMNS, *told_by(contract), *counted)))
     return Judge(contract, columns, module.DERIVED, kept)
 
 

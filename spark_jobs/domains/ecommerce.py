@@ -121,16 +121,6 @@ def _line() -> pl.Expr:
     return pl.col("items").struct.with_fields(pl.field("reporting_value").alias("line_cents")).alias("items")
 
 
-@table(key=("minute", "event_name"), sum=("events", "revenue_cents"), by_hour=True)
-def events_by_minute(events: pl.DataFrame) -> pl.DataFrame:
-    return events.select(
-        minute_of("occurred_at"),
-        "event_name",
-        pl.lit(1, dtype=pl.Int64).alias("events"),
-        _if("purchase", _value()).alias("revenue_cents"),
-    )
-
-
 @table(
     key=("minute", "category", *SHOPPED_BY),
     sum=(
@@ -337,5 +327,7 @@ def sessions(events: pl.DataFrame) -> pl.DataFrame:
 
 ARCHIVE = (
     Archive("events", clustering=("session_id", "occurred_at", "event_id"), sharded_by="session_id"),
-    Archive("events_by_order", clustering=("transaction_id", "occurred_at", "event_id")),
+    Archive(
+        "events_by_order", clustering=("transaction_id", "occurred_at", "event_id"), by_time=("purchase", "refund")
+    ),
 )

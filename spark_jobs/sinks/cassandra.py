@@ -39,11 +39,13 @@ class Archive:
     - clustering: the fields of the contract that lead an event's row; an event in which one is null is left out
     - sharded_by: the id that chooses the shard of a minute, for tables whose partition key is (minute, shard);
       None for tables whose partition key is the first of `clustering`
+    - by_time: names of the events of which the table has every one, found by occurred_at (an index)
     """
 
     name: str
     clustering: tuple[str, ...]
     sharded_by: str | None = None
+    by_time: tuple[str, ...] = ()
 
     @property
     def key(self) -> tuple[str, ...]:

@@ -40,7 +40,7 @@ def odd(shop: Minutes) -> Minutes:
     order = good_event(at=at, item=WRITTEN, event_name="purchase", **ids)
     at_ms = round(at.timestamp() * 1000)
     cents = order["reporting_value"]
-    publish(shop.settings, Record(at_ms, b"odd", encoded(order), EVENT, "purchase", at_ms, cents, 0))
+    publish(shop.settings, Record(at_ms, b"odd", encoded(order), EVENT, "purchase", at_ms, cents))
     assert_exact(Stack(shop.settings))
     return Minutes(shop.settings, since, since + MINUTE)
 

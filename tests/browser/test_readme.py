@@ -17,7 +17,7 @@ def test_the_first_start_ends_with_the_dashboard(readme: Followed) -> None:
 
 
 def test_verify_prints_its_line(readme: Followed) -> None:
-    assert re.search(r"verify: acknowledged=[1-9]\d* .* revenue_cents_off=0", readme.printed["make verify"])
+    assert re.search(r"verify: acknowledged=[1-9]\d* .* amount_off=0", readme.printed["make verify"])
 
 
 def test_status_has_figures(readme: Followed) -> None:

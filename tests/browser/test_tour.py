@@ -39,4 +39,4 @@ def test_the_incident_is_seen_in_its_country_alone(environment: dict[str, str], 
     assert share_of_others < 0.3
     run(events, environment)
     run(stop, environment)
-    assert "revenue_cents_off=0" in run(verify, environment)
+    assert "amount_off=0" in run(verify, environment)

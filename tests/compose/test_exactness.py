@@ -19,7 +19,7 @@ from tests.compose.inspection import inside, running
 pytestmark = pytest.mark.compose
 
 wait_for = partial(waiting.wait_for, look_every_s=0.5)
-FIGURE = r"verify: acknowledged=(\d+) archived=(\d+) aggregated=(\d+) .* revenue_cents_off=0"
+FIGURE = r"verify: acknowledged=(\d+) archived=(\d+) aggregated=(\d+) .* amount_off=0"
 
 
 def make(stack: ComposeStack, *words: str) -> str:

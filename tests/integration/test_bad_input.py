@@ -124,4 +124,4 @@ def test_no_secret_is_seen_while_spark_reports_what_is_wrong(pipeline: Stack) ->
 def as_record(key: bytes | None, value: bytes | None, kind: str) -> Record:
     """A record for the ledger; a good one is the view of an item that occurs now."""
     now_ms = int(datetime.now(UTC).timestamp() * 1000)
-    return Record(now_ms, key, value, kind, "view_item", now_ms, 0, 0)
+    return Record(now_ms, key, value, kind, "view_item", now_ms, 0)

@@ -138,8 +138,8 @@ def test_good_dead_letters_count_once(alone: Stack, mended: Path) -> None:
         b"{",
         numbered(at, 99, LATER + 1),
     ]
-    publish(alone.settings, Record(at_ms, None, known, "event", "view_item", at_ms, 0, 0))
-    publish(alone.settings, *(Record(at_ms, None, value, "to come", "view_item", at_ms, 0, 0) for value in dead))
+    publish(alone.settings, Record(at_ms, None, known, "event", "view_item", at_ms, 0))
+    publish(alone.settings, *(Record(at_ms, None, value, "to come", "view_item", at_ms, 0) for value in dead))
     assert assert_exact(alone).rejected == len(dead)
     alone.stop("spark")
     sealed = datetime.now(UTC) + contracts.load("ecommerce").max_late + timedelta(hours=2)
@@ -192,7 +192,7 @@ def test_a_record_that_violates_a_rule_of_fail_stops_the_job_and_is_named(alone:
     at = datetime.now(UTC)
     at_ms = int(at.timestamp() * 1000)
     andorra = numbered(at, 200, NOW, country="AD")
-    publish(alone.settings, Record(at_ms, None, andorra, "event", "view_item", at_ms, 0, 0))
+    publish(alone.settings, Record(at_ms, None, andorra, "event", "view_item", at_ms, 0))
     stopped = run(alone, strict, "-m", "spark_jobs")
     assert stopped.returncode == REFUSED, stopped.stdout[-3000:]
     for query in ("Archive", "Aggregate"):

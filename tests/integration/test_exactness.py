@@ -74,7 +74,7 @@ def test_every_event_counts_once_although_spark_is_killed(survived: Survived) ->
     ledger, verdict = survived.ledger, survived.verdict
     assert survived.kills == list(KILLED)
     assert ledger.events >= len(KILLED) * EVENTS_A_KILL
-    assert min(ledger.duplicates, ledger.late, ledger.malformed, ledger.purchases) > EVENTS_A_KILL / 200
+    assert min(ledger.duplicates, ledger.late, ledger.malformed, ledger.by_name["purchase"][0]) > EVENTS_A_KILL / 200
     assert verdict.archived == verdict.aggregated == ledger.events
 
 

@@ -45,8 +45,7 @@ def record(of: dict[str, Any], now: datetime) -> Record:
         of["kind"],
         name,
         occurred_ms,
-        cents if name == "purchase" else 0,
-        cents if name == "refund" else 0,
+        cents if name in ("purchase", "refund") else 0,
     )
 
 

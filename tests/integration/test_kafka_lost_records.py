@@ -138,7 +138,7 @@ def losing() -> Iterator[Losing]:
 
 def send_bad_records(losing: Losing) -> None:
     at_ms = int(minutes_ago(1).timestamp() * 1000)
-    bad = [Record(at_ms, None, b"{%d" % number, "bad", "view_item", at_ms, 0, 0) for number in range(BAD_RECORDS)]
+    bad = [Record(at_ms, None, b"{%d" % number, "bad", "view_item", at_ms, 0) for number in range(BAD_RECORDS)]
     publish(losing.stack.settings, *bad)
 
 

@@ -259,7 +259,7 @@ def test_verify_goes_by_hours_where_minutes_are_gone(aged: Stack) -> None:
     ("table", "column", "everything", "told"),
     [
         ("events_by_hour", "events", False, "events in MySQL's events_by_hour: "),
-        ("sales_by_hour", "units", True, "units by two tables: "),
+        ("sales_by_hour", "units", True, "units (sales, items) by two tables: "),
     ],
 )
 def test_an_hour_that_is_wrong_is_found(aged: Stack, table: str, column: str, everything: bool, told: str) -> None:
@@ -278,7 +278,7 @@ def test_hours_are_recomputed_as_well(aged: Stack, ages: rollup.Ages) -> None:
     stays."""
     long_ago = "2026-01-01 10:00:00"
     hours(aged, "INSERT INTO events_by_hour VALUES (%s, 'purchase', 3, 4200)", long_ago)
-    sums = "SELECT event_name, SUM(events), SUM(revenue_cents) FROM events_by_hour GROUP BY event_name"
+    sums = "SELECT event_name, SUM(events), SUM(amount) FROM events_by_hour GROUP BY event_name"
     before = hours(aged, sums)
     aged.stop("spark")
     checked = spark_jobs(aged.settings, "rebuild", "--check")

@@ -63,6 +63,8 @@ def test_a_domain_without_one() -> None:
         ("maxLateMinutes, value: 120", "maxLateMinutes, value: soon", "maxLateMinutes"),
         ("field: utm_source", "field: source", "the dimension .*'source'.* field that holds text"),
         ("field: items.item_category", "field: items.quantity", "field that holds text"),
+        ("field: reporting_value, events", "field: tax_id, events", "the amount .*'tax_id'.* critical integer field"),
+        ("events: [purchase, refund]", "events: [purchase, sale]", "the amount .* names of events"),
         ("name: value_is_sum_of_items", "name: order_has_items", "share a name"),
         ("kind: DataContract", "kind: [", "Open Data Contract"),
     ],

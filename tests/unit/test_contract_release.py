@@ -96,6 +96,7 @@ def test_what_may_follow(old: str, new: str) -> None:
         ("minimum: 1, maximum: 10000}", "minimum: 2, maximum: 10000}", "items.quantity: its minimum"),
         ("required: true, primaryKey: true", "required: true", None),
         ("maxLateMinutes, value: 120", "maxLateMinutes, value: 240", "max_late must stay"),
+        ("field: reporting_value, events", "field: value, events", "the amount must stay reporting_value of purchase"),
         ("name: source, field: utm_source", "name: source, field: utm_medium", "the dimension source must stay"),
         (SUM, "value = items_value", f"must begin with '{OF_LATER}'"),
         ("value: keep}], description: The sender", "value: drop}], description: The sender", "must begin with"),

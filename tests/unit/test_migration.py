@@ -50,6 +50,11 @@ def test_a_column_is_the_same_however_it_came() -> None:
             "",
             "DROP COLUMN `slot`",
         ),
+        (
+            "`events` int NOT NULL",
+            "`records` bigint NOT NULL COMMENT 'sent (was `events`)'",
+            "CHANGE COLUMN `events` `records` bigint NOT NULL COMMENT 'sent (was `events`)'",
+        ),
         ("KEY `by_slot`", "KEY `by_another`", "DROP KEY `by_slot`, ADD KEY `by_another` (`slot`)"),
     ],
 )  # fmt: skip

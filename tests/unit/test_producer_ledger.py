@@ -5,12 +5,14 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import zlib
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from datetime import UTC, datetime
 from threading import Timer
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,8 +37,8 @@ def counted(records) -> LedgerView:
     for record in records:
         if record.kind in ("event", "late"):
             key = (record.occurred_ms // 60_000 * 60, record.event_name)
-            events, revenue, refund = minutes.get(key, (0, 0, 0))
-            minutes[key] = (events + 1, revenue + record.revenue_cents, refund + record.refund_cents)
+            events, amount = minutes.get(key, (0, 0))
+            minutes[key] = (events + 1, amount + record.amount)
     return LedgerView(
         kinds=dict(sorted(kinds.items())),
         minutes=[(*key, *sums) for key, sums in sorted(minutes.items())],
@@ -137,13 +139,14 @@ def test_the_view_names_its_figures(path):
     view = Ledger.read(path)
     kinds = Counter(record.kind for record in RECORDS)
     assert view.acknowledged == len(RECORDS)
-    assert view.events == 1_500 == sum(events for _, _, events, _ in view.events_by_minute())
+    assert view.events == 1_500 == sum(events for _, _, events, _ in view.minutes)
     assert view.late == kinds["late"] > 0
     assert view.duplicates == kinds["duplicate"] > 0
     assert view.malformed == len(RECORDS) - 1_500 - view.duplicates == sum(view.malformed_by_kind.values()) > 0
-    assert view.purchases == sum(r.event_name == "purchase" for r in RECORDS if r.kind in ("event", "late")) > 0
-    assert view.revenue_cents == sum(record.revenue_cents for record in RECORDS) > 0
-    assert view.refund_cents == sum(record.refund_cents for record in RECORDS)
+    for name in ("purchase", "view_item"):
+        of_name = [r for r in RECORDS if r.event_name == name and r.kind in ("event", "late")]
+        assert view.by_name[name] == (len(of_name), sum(record.amount for record in of_name))
+    assert view.by_name["purchase"] > (0, 0)
     assert view.offsets_passed() == {0: len(RECORDS)}
     assert view.unsettled == 0
 
@@ -244,3 +247,32 @@ def test_a_commit_survives_sigkill(path):
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     assert Ledger.read(path).offsets == {0: 42}
+
+
+VERSION_1 = """
+CREATE TABLE intents (id INTEGER PRIMARY KEY, offsets TEXT NOT NULL, entries BLOB NOT NULL);
+CREATE TABLE events_by_minute (
+  minute INTEGER NOT NULL, event_name TEXT NOT NULL, events INTEGER NOT NULL, revenue_cents INTEGER NOT NULL,
+  refund_cents INTEGER NOT NULL, PRIMARY KEY (minute, event_name)
+) WITHOUT ROWID;
+INSERT INTO events_by_minute VALUES (60, 'purchase', 2, 500, 0), (60, 'refund', 1, 0, 200), (60, 'search', 3, 0, 0);
+PRAGMA user_version = 1;
+"""
+
+
+def test_a_ledger_of_the_first_version_is_brought_up_to_date(path):
+    """With what is in flight."""
+    path.parent.mkdir()
+    in_flight = [(b"1", "event", "refund", 120, 0, 7), (b"2", "event", "purchase", 120, 90, 0)]
+    with closing(sqlite3.connect(path)) as db, db:
+        db.executescript(VERSION_1)
+        blob = zlib.compress(msgspec.msgpack.encode(in_flight))
+        db.execute("INSERT INTO intents (offsets, entries) VALUES (?, ?)", ('{"0": 3}', blob))
+    with pytest.raises(LedgerError, match="next start brings it up to date"):
+        Ledger.read(path)
+    with Ledger(path) as ledger:
+        assert ledger.view().minutes == [(60, "purchase", 2, 500), (60, "refund", 1, 200), (60, "search", 3, 0)]
+        ledger.settle_by([b"1", b"2"], {0: 5})
+    assert Ledger.read(path).minutes[3:] == [(120, "purchase", 1, 90), (120, "refund", 1, 7)]
+    Ledger(path).close()
+    assert Ledger.read(path).by_name == {"purchase": (3, 590), "refund": (2, 207), "search": (3, 0)}

@@ -10,7 +10,7 @@ from producer.records import Record
 
 
 def at(seconds: float) -> Record:
-    return Record(int(seconds * 1000), b"", b"", "event", "view_item", 0, 0, 0)
+    return Record(int(seconds * 1000), b"", b"", "event", "view_item", 0, 0)
 
 
 class Clock:

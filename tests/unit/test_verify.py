@@ -7,22 +7,24 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from audit.expected import Event, Letters, opened, orders, per_minute, read, together
+from audit.expected import Event, Letters, opened, per_minute, read, together, worth
 from audit.figures import percentile
 from audit.progress import Reached
-from audit.verify import SHOWN, Verdict, cents_off, unequal
+from audit.verify import SHOWN, Verdict, amount_off, unequal
+from contracts import Amount
 from spark_jobs.replay import DUPLICATE, EVENT
 from spark_jobs.sinks.dead_letter import Address
 from tests.unit.events import encoded, good_event
 
 MINUTE = datetime(2026, 3, 14, 15, 9, tzinfo=UTC)
 NEXT = MINUTE + timedelta(minutes=1)
+AMOUNT = Amount("reporting_value", ("purchase", "refund"))
 LEDGER = {(MINUTE, "purchase"): (2, 500), (NEXT, "purchase"): (1, 100), (NEXT, "search"): (4, 0)}
 
 
 def test_errors_that_cancel_out_are_off_all_the_same() -> None:
     stored = {**LEDGER, (MINUTE, "purchase"): (2, 510), (NEXT, "purchase"): (1, 90)}
-    assert cents_off(LEDGER, stored) == 20
+    assert amount_off(LEDGER, stored) == 20
 
 
 @pytest.mark.parametrize("missing", LEDGER)
@@ -30,12 +32,12 @@ def test_a_row_that_is_missing_or_too_many_is_found(missing: tuple) -> None:
     less = {key: value for key, value in LEDGER.items() if key != missing}
     assert len(unequal("rows", LEDGER, less)) == 1
     assert len(unequal("rows", less, LEDGER)) == 1
-    assert cents_off(LEDGER, less) == LEDGER[missing][1]
+    assert amount_off(LEDGER, less) == LEDGER[missing][1]
 
 
 def test_what_is_equal_is_equal() -> None:
     assert unequal("rows", LEDGER, dict(LEDGER)) == []
-    assert cents_off(LEDGER, dict(LEDGER)) == 0
+    assert amount_off(LEDGER, dict(LEDGER)) == 0
 
 
 def test_many_differences_are_counted_not_listed() -> None:
@@ -44,15 +46,16 @@ def test_many_differences_are_counted_not_listed() -> None:
     assert "5 more" in words[-1]
 
 
-def test_events_and_orders_per_minute() -> None:
+def test_events_per_minute_and_those_with_an_amount() -> None:
     assert per_minute(LEDGER) == {MINUTE: 2, NEXT: 5}
-    assert orders(LEDGER) == {MINUTE: (2, 500), NEXT: (1, 100)}
+    assert worth(LEDGER, AMOUNT) == {key: figures for key, figures in LEDGER.items() if key[1] == "purchase"}
+    assert worth(LEDGER, None) == {}
 
 
 def test_the_verdict_line() -> None:
     verdict = Verdict(10, 7, 7, 2, 1, 0)
     assert str(verdict) == (
-        "verify: acknowledged=10 archived=7 aggregated=7 duplicates_dropped=2 rejected=1 revenue_cents_off=0"
+        "verify: acknowledged=10 archived=7 aggregated=7 duplicates_dropped=2 rejected=1 amount_off=0"
     )
     assert verdict.exact
     assert not Verdict(10, 7, 7, 2, 1, 1).exact
@@ -64,10 +67,10 @@ def test_dead_letters_are_open_or_count_for_what_they_say() -> None:
     dead = [(Address(0, offset, "schema", MINUTE, len(order)), order) for offset in range(4)]
     closed = {(0, 1): EVENT, (0, 2): EVENT, (0, 3): DUPLICATE}
     hour = MINUTE.replace(minute=0)
-    assert opened(dead, closed) == Letters(
+    assert opened(dead, closed, AMOUNT) == Letters(
         Counter({hour: 4}), {hour: Counter({EVENT: 2, DUPLICATE: 1})}, {(MINUTE, "purchase"): (2, 2000)}
     )
-    assert opened([(Address(0, 0, "not_json", MINUTE, 1), b"{")], closed) == Letters(Counter({hour: 1}))
+    assert opened([(Address(0, 0, "not_json", MINUTE, 1), b"{")], closed, AMOUNT) == Letters(Counter({hour: 1}))
 
 
 def test_together() -> None:
@@ -107,5 +110,5 @@ def test_percentile(histogram: list[tuple[int, int]], expected: int | None) -> N
     ids=["integer", "with a point", "twice", "null", "missing", "huge number", "deep"],
 )
 def test_what_a_purchase_is_worth_whatever_else_it_holds(fields: str, cents: int) -> None:
-    found = read(f'{{"occurred_at": "2026-03-14T16:09:26.5+01:00", "event_name": "purchase", {fields}}}')
+    found = read(f'{{"occurred_at": "2026-03-14T16:09:26.5+01:00", "event_name": "purchase", {fields}}}', AMOUNT)
     assert found == Event(MINUTE, "purchase", cents)

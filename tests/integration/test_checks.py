@@ -1,0 +1,63 @@
+"""What verify compares between MySQL's tables: a row that only one of them has is found, in each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from audit import aggregated
+from contracts.contract import FOLDER
+from local.stack import Stack
+from stores import mysql
+from stores.hour import HOUR
+from tests.integration.database import own_database
+
+pytestmark = pytest.mark.integration
+
+NOON = datetime(2026, 3, 14, 12, tzinfo=UTC)
+SPAN = (NOON, NOON + HOUR)
+PLACES = [
+    (path.stem, name, stem)
+    for path in FOLDER.glob("*.yaml")
+    for name, tables in aggregated.checks(path.stem).items()
+    for stem in tables
+]
+
+
+@pytest.fixture(scope="module")
+def cursors(stack: Stack) -> Iterator[dict[str, Any]]:
+    """Domain -> a cursor in empty tables of it."""
+    domains = {domain for domain, *_ in PLACES}
+    assert domains == {"ecommerce"}
+    with own_database(stack.settings, "checked") as cursor:
+        cursor.execute("SET SESSION sql_mode = ''")  # what is left out has its type's zero
+        for script in mysql.scripts("ecommerce"):
+            mysql.run_script(cursor, script)
+        yield {"ecommerce": cursor}
+
+
+@pytest.mark.parametrize(("domain", "name", "stem"), PLACES)
+@pytest.mark.parametrize("by_hour", [False, True])
+def test_what_one_table_alone_has_is_found(
+    cursors: dict[str, Any], domain: str, name: str, stem: str, by_hour: bool
+) -> None:
+    cursor, table = cursors[domain], f"{stem}_by_{'hour' if by_hour else 'minute'}"
+    cursor.execute(f"SHOW COLUMNS FROM {table}")
+    numbers = [row[0] for row in cursor.fetchall() if row[1] == "bigint"]
+    of_event = aggregated.checks(domain)[name][stem].partition("event_name")[2].split("'")[1:2] or ["search"]
+    values = {"minute": NOON + timedelta(minutes=0 if by_hour else 7)} | dict.fromkeys(numbers, 3)
+    values |= {"event_name": of_event[0]} if stem == "events" else {}
+    cursor.execute(
+        f"INSERT INTO {table} ({', '.join(values)}) VALUES ({', '.join(['%s'] * len(values))})", tuple(values.values())
+    )
+    try:
+        pairs = [pair for pair in aggregated.pairs(cursor, domain, SPAN, by_hour) if pair[0].startswith(f"{name} (")]
+        assert any(one != other for _, one, other in pairs)
+        assert not any(
+            one != other for _, one, other in aggregated.pairs(cursor, domain, (NOON + HOUR, NOON + 2 * HOUR))
+        )
+    finally:
+        cursor.execute(f"DELETE FROM {table}")
