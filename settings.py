@@ -73,7 +73,7 @@ class Settings:
     superset_embed_origins: str = ""
 
     alert_webhook_url: str = ""
-    alert_no_order_minutes: int = 10
+    alert_quiet_minutes: int = 10
     alert_reject_rate: float = 0.05
     alert_data_age_seconds: int = 120
     alert_repeat_minutes: int = 30
@@ -165,7 +165,7 @@ ALLOWED: dict[str, tuple[Any, str]] = {
         "empty, or origins like https://www.example.com, separated by spaces",
     ),
     "alert_webhook_url": ADDRESS_OR_NONE,
-    "alert_no_order_minutes": (lambda v: 1 <= v <= 1440, "1 to 1440"),
+    "alert_quiet_minutes": (lambda v: 1 <= v <= 1440, "1 to 1440"),
     "alert_reject_rate": (lambda v: 0 <= v < 1, "0 to less than 1"),
     "alert_data_age_seconds": (lambda v: 10 <= v <= 86_400, "10 to 86400"),
     "alert_repeat_minutes": (lambda v: 0 <= v <= 1440, "0 to 1440"),

@@ -1,4 +1,4 @@
-"""`python -m audit`: verify, status, or the raw events of a minute, a session or an order."""
+"""`python -m audit`: verify, status, or the raw events behind a number."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EXPECTED = (
     NotCaughtUp,
     LedgerError,
     raw_events.BadQuestion,
-    raw_events.UnknownSession,
+    raw_events.UnknownKey,
     contracts.ContractError,
     settings_module.SettingError,
 )
@@ -38,7 +38,7 @@ def parse(contract: contracts.Contract) -> argparse.Namespace:
     commands.add_parser("status", help="the pipeline's figures")
     events = commands.add_parser("events", help="raw events as JSON lines")
     which = events.add_mutually_exclusive_group(required=True)
-    for key, (_, meaning) in raw_events.KEYS.items():
+    for key, (_, meaning) in raw_events.keys(contract).items():
         which.add_argument(f"--{key}", default="", help=meaning)
     events.add_argument("--all", action="store_true", help="those as well that do not count: conflicts and repeats")
     for dimension in contract.dimensions:
@@ -59,7 +59,7 @@ def run(options: argparse.Namespace, settings: Settings, contract: contracts.Con
         return 0
     given = {name: text for name, text in vars(options).items() if name != "command"}
     everything = given.pop("all")
-    for event in raw_events.find(settings, raw_events.question(given, contract)):
+    for event in raw_events.find(settings, contract, raw_events.question(given, contract)):
         if everything or not event.passed_over:
             print(event.payload)  # noqa: T201
     return 0

@@ -14,10 +14,8 @@ import msgspec
 from cassandra.cluster import Session
 from cassandra.concurrent import execute_concurrent_with_args
 
-import contracts
 from audit.expected import read
-from contracts import Amount
-from spark_jobs import domains
+from contracts import Amount, Contract
 from stores import cassandra
 from stores.hour import HOUR, minutes
 
@@ -29,18 +27,12 @@ class PassedOver(NamedTuple):
 
     minute: datetime
     shard: int
-    session_id: UUID
+    key: UUID | str
+    """By which the contract has events partitioned."""
     occurred_at: datetime
     event_id: UUID
     digest: bytes
     reason: str
-
-
-class Amounts(NamedTuple):
-    """A table in which events with an amount are found by the time at which they occurred, and that amount."""
-
-    table: str
-    amount: Amount
 
 
 @dataclass
@@ -54,15 +46,15 @@ class Archived:
     unreadable: list[str] = field(default_factory=list)
 
 
-def archived(session: Session, hour: datetime, expected: Iterable[datetime], amounts: Amounts | None) -> Archived:
+def archived(session: Session, hour: datetime, expected: Iterable[datetime], contract: Contract) -> Archived:
     """What there is of an hour; in `expected` are the minutes of it in which there should be events. Raises Outage."""
     with cassandra.outages():
-        passed = list(passed_over(session, hour))
+        passed, amount = list(passed_over(session, hour, contract.partitioned_by)), contract.amount
         events = count(session, {*expected, *(row.minute for row in passed)})
-        events.subtract(without_event(session, passed))
+        events.subtract(without_event(session, passed, contract.partitioned_by))
         found = Archived(Counter({m: n for m, n in events.items() if n}), passed_over=Counter(p.reason for p in passed))
-        if amounts:
-            add_amounts(session, hour, amounts, {(row.event_id, row.digest) for row in passed}, found)
+        if amount and amount.table:
+            add_amounts(session, hour, amount, {(row.event_id, row.digest) for row in passed}, found)
     return found
 
 
@@ -77,10 +69,10 @@ def count(session: Session, minutes: Iterable[datetime]) -> Counter[datetime]:
     return found
 
 
-def passed_over(session: Session, hour: datetime) -> Iterator[PassedOver]:
+def passed_over(session: Session, hour: datetime, key: str) -> Iterator[PassedOver]:
     """What is archived of an hour and does not count."""
     statement = session.prepare(
-        "SELECT minute, shard, session_id, occurred_at, event_id, digest, reason FROM passed_over "
+        f"SELECT minute, shard, {key}, occurred_at, event_id, digest, reason FROM passed_over "  # noqa: S608 - a name
         "WHERE minute = ? AND shard IN ?"
     )
     keys = product(minutes(hour, hour + HOUR), [list(range(cassandra.SHARDS))])
@@ -89,14 +81,14 @@ def passed_over(session: Session, hour: datetime) -> Iterator[PassedOver]:
             yield PassedOver(row.minute.replace(tzinfo=UTC), *row[1:])
 
 
-def without_event(session: Session, passed: Iterable[PassedOver]) -> Counter[datetime]:
+def without_event(session: Session, passed: Iterable[PassedOver], key: str) -> Counter[datetime]:
     """Minute -> rows in Cassandra in which nothing counts: all that came under their keys was passed over."""
     digests: dict[tuple, set[bytes]] = {}
     for row in passed:
         digests.setdefault(row[:5], set()).add(row.digest)
     select = session.prepare(
-        "SELECT payload, payloads FROM events "
-        "WHERE minute = ? AND shard = ? AND session_id = ? AND occurred_at = ? AND event_id = ?"
+        "SELECT payload, payloads FROM events "  # noqa: S608 - a name
+        f"WHERE minute = ? AND shard = ? AND {key} = ? AND occurred_at = ? AND event_id = ?"
     )
     results = execute_concurrent_with_args(session, select, list(digests), concurrency=QUERIES_IN_FLIGHT)
     found = {key: rows.one() for key, (_, rows) in zip(digests, results, strict=True)}
@@ -106,20 +98,13 @@ def without_event(session: Session, passed: Iterable[PassedOver]) -> Counter[dat
     return Counter(none_counts)
 
 
-def amounts_of(domain: str) -> Amounts | None:
-    """Where a domain's amounts are found by time; None where no table has them all."""
-    amount = contracts.load(domain).amount
-    tables = (raw.name for raw in domains.load(domain).ARCHIVE if amount and set(amount.events) <= set(raw.by_time))
-    return next((Amounts(table, amount) for table in tables), None)
-
-
 def add_amounts(
-    session: Session, hour: datetime, amounts: Amounts, passed: Container[tuple[UUID, bytes | None]], found: Archived
+    session: Session, hour: datetime, amount: Amount, passed: Container[tuple[UUID, bytes | None]], found: Archived
 ) -> None:
     """Adds up what the events of an hour are worth, from the payloads as they were received; `passed` are id and digest
     of what does not count."""
     rows = session.execute(
-        f"SELECT event_id, payload, payloads FROM {amounts.table} "  # noqa: S608 - a name
+        f"SELECT event_id, payload, payloads FROM {amount.table} "  # noqa: S608 - a name
         "WHERE occurred_at >= %s AND occurred_at < %s",
         (hour, hour + HOUR),
     )
@@ -128,10 +113,10 @@ def add_amounts(
             if (row.event_id, digest) in passed:
                 continue
             try:
-                event = read(payload, amounts.amount)
+                event = read(payload, amount)
             except msgspec.DecodeError as error:
                 found.unreadable.append(f"an event in Cassandra can't be read: {error}: {payload[:80]}")
                 continue
-            if event.name in amounts.amount.events:
-                events, amount = found.worth.get((event.minute, event.name), (0, 0))
-                found.worth[event.minute, event.name] = events + 1, amount + event.amount
+            if event.name in amount.events:
+                events, before = found.worth.get((event.minute, event.name), (0, 0))
+                found.worth[event.minute, event.name] = events + 1, before + event.amount

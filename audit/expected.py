@@ -103,5 +103,5 @@ def per_minute(expected: ByMinute) -> Counter[datetime]:
 
 
 def worth(expected: ByMinute, amount: Amount | None) -> dict[tuple[datetime, str], tuple[int, int]]:
-    """Those of the events that have an amount."""
-    return {key: figures for key, figures in expected.items() if amount and key[1] in amount.events}
+    """Those of the events that have an amount, and are found by time."""
+    return {key: figures for key, figures in expected.items() if amount and amount.table and key[1] in amount.events}

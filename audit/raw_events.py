@@ -1,4 +1,4 @@
-"""The raw events behind a number: those of a minute, a session or an order, out of Cassandra.
+"""The raw events behind a number: those of a minute, or of what else the contract has them found by, out of Cassandra.
 
 `make events` and Superset's page of raw events ask the same questions in the same words.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import product
@@ -17,11 +17,12 @@ from uuid import UUID
 from cassandra.cluster import Session
 from cassandra.concurrent import execute_concurrent_with_args
 
-from contracts import Contract, Dimension, Field
+from contracts import Contract, Dimension, Field, Lookup
 from settings import Settings
 from stores import cassandra, mysql
 
-MINUTE = timedelta(minutes=1)
+MINUTE, A_MINUTE = "minute", timedelta(minutes=1)
+Key = UUID | str
 ROWS_PER_PAGE = 1000  # so that the busiest minute never lies in memory as a whole
 
 
@@ -29,8 +30,8 @@ class BadQuestion(ValueError):  # noqa: N818 - it says what happened
     """What is asked for can't be understood; the message says what to write."""
 
 
-class UnknownSession(LookupError):  # noqa: N818 - it says what happened
-    """MySQL has no such session (any more)."""
+class UnknownKey(LookupError):  # noqa: N818 - it says what happened
+    """MySQL does not know of it (any more), so that there is no telling in which minutes it is."""
 
 
 class Event(NamedTuple):
@@ -44,7 +45,7 @@ class Event(NamedTuple):
 
 @dataclass(frozen=True)
 class Question:
-    """Which events: those of `value`, which is a minute (UTC), or the id of a session or an order, as `key` says.
+    """Which events: those of `value`, which is a minute (UTC) where `key` is MINUTE, else what that lookup goes by.
 
     Of these only such as have, of each dimension, the value in `where`.
     """
@@ -60,28 +61,31 @@ def _minute(text: str) -> datetime:
     return time.replace(second=0, microsecond=0)
 
 
-KEYS = {
-    "minute": (_minute, "a time such as 2026-11-22T11:20, in UTC where it names no zone"),
-    "session": (UUID, "a session_id, which is a UUID"),
-    "order": (UUID, "a transaction_id, which is a UUID"),
-}
-"""What events are found by: how it is read, and what it is."""
+def keys(contract: Contract) -> dict[str, tuple[Callable[[str], Any], str]]:
+    """What events are found by: how it is read, and what it is."""
+    kinds = {"uuid": (UUID, "which is a UUID"), "string": (str, "as it stands there")}
+    lookups = {lookup.name: (kinds[lookup.field.type], lookup.field.name) for lookup in contract.lookups}
+    return {
+        MINUTE: (_minute, "a time such as 2026-11-22T11:20, in UTC where it names no zone"),
+        **{name: (read, f"a {field}, {what}") for name, ((read, what), field) in lookups.items()},
+    }
 
 
 def question(parameters: Mapping[str, str], contract: Contract) -> Question:
-    """The question that is put by one of KEYS and any of the contract's dimensions; empty ones don't count.
+    """The question that is put by one of `keys` and any of the contract's dimensions; empty ones don't count.
 
     Raises BadQuestion.
     """
+    there_are = keys(contract)
     given = {name: text.strip() for name, text in parameters.items() if text.strip()}
     dimensions = {dimension.name: dimension for dimension in contract.dimensions}
-    if unknown := sorted(given.keys() - KEYS.keys() - dimensions.keys()):
-        raise BadQuestion(f"There is no {', '.join(unknown)}; there are: {', '.join((*KEYS, *dimensions))}.")
-    keys = [key for key in KEYS if key in given]
-    if len(keys) != 1:
-        raise BadQuestion(f"Name one of {', '.join(KEYS)}, not {' and '.join(keys) or 'none'}.")
-    [key] = keys
-    read, meaning = KEYS[key]
+    if unknown := sorted(given.keys() - there_are.keys() - dimensions.keys()):
+        raise BadQuestion(f"There is no {', '.join(unknown)}; there are: {', '.join((*there_are, *dimensions))}.")
+    named = [key for key in there_are if key in given]
+    if len(named) != 1:
+        raise BadQuestion(f"Name one of {', '.join(there_are)}, not {' and '.join(named) or 'none'}.")
+    [key] = named
+    read, meaning = there_are[key]
     try:
         value = read(given[key])
     except (ValueError, OverflowError):
@@ -102,10 +106,12 @@ def _check(dimension: Dimension, wanted: str) -> None:
         raise BadQuestion(f"No {dimension.name} is {wanted!r}: it is {field.description}, {field.pattern}.")
 
 
-def find(settings: Settings, question: Question) -> Iterator[Event]:
-    """The events asked for, in the order of the function that reads them. Raises UnknownSession, Outage."""
-    read = {"minute": of_minute, "session": of_session, "order": of_order}[question.key]
-    return matching(read(settings, question.value), question.where)
+def find(settings: Settings, contract: Contract, question: Question) -> Iterator[Event]:
+    """The events asked for, in the order of the function that reads them. Raises UnknownKey, Outage."""
+    if question.key == MINUTE:
+        return matching(of_minute(settings, question.value), question.where)
+    [lookup] = [lookup for lookup in contract.lookups if lookup.name == question.key]
+    return matching(of(settings, lookup, question.value), question.where)
 
 
 def matching(events: Iterable[Event], where: Mapping[Dimension, str]) -> Iterator[Event]:
@@ -131,7 +137,7 @@ def values(fields: Mapping[str, Any], dimension: Dimension) -> list[str]:
     """What an event has of a dimension: one value, or those of its array's objects, each once; where it was left out,
     because it is no text or too long, what stands for an event without any.
 
-    A chart that counts an order once has it under the leading one of its categories; here it is found under each.
+    A chart that counts an event once has it under the leading one of these; here it is found under each.
     """
     objects = (fields.get(dimension.array) or ()) if dimension.array else (fields,)
     given = (one.get(dimension.field.name) for one in objects)
@@ -151,30 +157,29 @@ def of_minute(settings: Settings, minute: datetime) -> Iterator[Event]:
     )
 
 
-def of_session(settings: Settings, session_id: UUID) -> Iterator[Event]:
-    """A session's events, by time. Its minutes come from MySQL. Raises UnknownSession, Outage."""
-    with mysql.connected(settings, "reader", settings.domain) as connection:
-        found = mysql.query(
-            connection, "SELECT first_seen, last_seen FROM sessions WHERE session_id = %s", (session_id.bytes,)
-        )
-    if not found:
-        raise UnknownSession(f"MySQL has no session {session_id}; it keeps {settings.mysql_retention_days} days.")
-    first, last = (time.replace(tzinfo=UTC) for time in found[0])
-    minutes = [first.replace(second=0, microsecond=0)]
-    while minutes[-1] + MINUTE <= last:
-        minutes.append(minutes[-1] + MINUTE)
-    keys = [(minute, cassandra.shard(session_id.bytes), session_id) for minute in minutes]
-    yield from _read(
+def of(settings: Settings, lookup: Lookup, value: Key) -> Iterator[Event]:
+    """The events that have a value in a lookup's field, by time. Raises UnknownKey, Outage."""
+    columns, where = "occurred_at, event_id, payload, payloads", f"{lookup.field.name} = ?"
+    if lookup.spans is None:
+        return _read(settings, f"SELECT {columns} FROM {lookup.table} WHERE {where}", [(value,)])  # noqa: S608 - names
+    raw = value.bytes if isinstance(value, UUID) else value.encode()
+    return _read(
         settings,
-        "SELECT occurred_at, event_id, payload, payloads FROM events WHERE minute = ? AND shard = ? AND session_id = ?",
-        keys,
+        f"SELECT {columns} FROM {lookup.table} WHERE minute = ? AND shard = ? AND {where}",  # noqa: S608 - names
+        [(minute, cassandra.shard(raw), value) for minute in minutes_of(settings, lookup, value, raw)],
     )
 
 
-def of_order(settings: Settings, transaction_id: UUID) -> Iterator[Event]:
-    """The events that carry an order's id, by time. Raises Outage."""
-    select = "SELECT occurred_at, event_id, payload, payloads FROM events_by_order WHERE transaction_id = ?"
-    yield from _read(settings, select, [(transaction_id,)])
+def minutes_of(settings: Settings, lookup: Lookup, value: Key, raw: bytes) -> list[datetime]:
+    """The minutes (UTC) in which something was seen, by MySQL. Raises UnknownKey, Outage."""
+    select = f"SELECT first_seen, last_seen FROM {lookup.spans} WHERE {lookup.field.name} = %s"  # noqa: S608 - names
+    with mysql.connected(settings, "reader", settings.domain) as connection:
+        found = mysql.query(connection, select, (raw,))
+    if not found:
+        kept = f"it keeps {settings.mysql_retention_days} days"
+        raise UnknownKey(f"MySQL has no {lookup.name} {value}; {kept}.")
+    first, last = (time.replace(second=0, microsecond=0, tzinfo=UTC) for time in found[0])
+    return [first + number * A_MINUTE for number in range((last - first) // A_MINUTE + 1)]
 
 
 def _read(settings: Settings, select: str, keys: list[tuple]) -> Iterator[Event]:

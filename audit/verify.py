@@ -25,7 +25,7 @@ from mysql.connector.abstracts import MySQLConnectionAbstract
 
 import contracts
 from audit import aggregated, progress
-from audit.archived import Amounts, Archived, amounts_of, archived
+from audit.archived import Archived, archived
 from audit.expected import (
     Letters,
     in_hours,
@@ -245,14 +245,14 @@ def looks(
     contract, found = contracts.load(settings.domain), []
     dead = opened(letters(settings, which[0] - HOUR), outcomes(session), contract.amount)
     expected = together(ledger_by_minute(ledger), dead.mended)
-    for each in look(session, which, expected, dead, amounts_of(settings.domain)):
+    for each in look(session, which, expected, dead, contract):
         remember(session, each, contract, now)
         found.append(each)
     return found
 
 
 def look(
-    session: Session, which: Sequence[datetime], expected: ByMinute, dead: Letters, amounts: Amounts | None
+    session: Session, which: Sequence[datetime], expected: ByMinute, dead: Letters, contract: contracts.Contract
 ) -> Iterator[Look]:
     """Looks at some hours in Cassandra. Raises Outage."""
     of_hour: dict[datetime, dict[tuple[datetime, str], tuple[int, int]]] = {}
@@ -265,7 +265,7 @@ def look(
             report_at = time.monotonic() + REPORT_EVERY_S
         due = of_hour.get(hour, {})
         events = per_minute(due)
-        found = patiently(partial(archived, session, hour, events, amounts), "Cassandra", STORE_DEADLINE_S)
+        found = patiently(partial(archived, session, hour, events, contract), "Cassandra", STORE_DEADLINE_S)
         figures = ProvenHour(
             hour,
             found.events.total(),
@@ -275,7 +275,7 @@ def look(
             dead.closed.get(hour, {}),
             {key: value for key, value in dead.mended.items() if hour_of(key[0]) == hour},
         )
-        yield Look(figures, events, worth(due, amounts.amount if amounts else None), found)
+        yield Look(figures, events, worth(due, contract.amount), found)
 
 
 def remember(session: Session, look: Look, contract: contracts.Contract, now: datetime) -> None:

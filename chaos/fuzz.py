@@ -112,7 +112,7 @@ def verdicts(seed: int, count: int) -> Iterator[Counter[str]]:
     Raises whatever the judge or something behind it raises, and AssertionError for a verdict that is none.
     """
     judge, alone = domains.judge(DOMAIN), domains.judge(DOMAIN)
-    archives, tables = domains.load(DOMAIN).ARCHIVE, aggregate.domain_tables(DOMAIN)
+    archives, tables = domains.raw_tables(DOMAIN), aggregate.domain_tables(DOMAIN)
     archive_keys = ["occurred_at", *dict.fromkeys(name for archive in archives for name in archive.clustering)]
     archiving = domains.judge(DOMAIN, list(dict.fromkeys(archive_keys)))
     chance = random.Random(seed)  # noqa: S311

@@ -84,12 +84,34 @@ class BusinessKey:
     where: str
 
 
+RAW = "events"
+"""The raw table that every domain has: by minute and shard, with `partitioned_by` first in a row's key."""
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """What raw events are found by beside their minute, under the name that it has there.
+
+    `table` is the raw table that has the events with the field; where it is RAW, `spans` is the table in MySQL that
+    says from when (first_seen) to when (last_seen) there are events of one.
+    """
+
+    name: str
+    field: Field
+    table: str
+    spans: str | None = None
+
+
 @dataclass(frozen=True)
 class Amount:
-    """What `make verify` proves to the last unit beside the number of events: an integer field of some of them."""
+    """What `make verify` proves to the last unit beside the number of events: an integer field of some of them.
+
+    `table` is a raw table that has every one of these events, found by the time at which it occurred; None without one.
+    """
 
     field: str
     events: tuple[str, ...]
+    table: str | None = None
 
     def of(self, event_name: str, fields: Mapping[str, Any]) -> int:
         """What an event is worth; 0 for those of other names."""
@@ -105,6 +127,7 @@ class Contract:
     - partitioned_by: the field whose values keep their events together, in order, in Kafka and in the archive
     - business_key: by which it is told as well, None where ids are enough
     - amount: what is added up exactly, None where there is nothing
+    - lookups: what raw events are found by
     - max_late, max_future: how long before and after the broker's time an event may have occurred
     """
 
@@ -118,6 +141,7 @@ class Contract:
     fields: tuple[Field, ...]
     expectations: tuple[Expectation, ...]
     dimensions: tuple[Dimension, ...]
+    lookups: tuple[Lookup, ...]
     max_late: timedelta
     max_future: timedelta
 
@@ -210,10 +234,24 @@ def _amount(events: SchemaObject, fields: tuple[Field, ...], where: str) -> Amou
     match _value(events.customProperties, "amount"):
         case None:
             return None
-        case {"field": str(name), "events": list(of)} if name in numbers and names.issuperset(of):
-            return Amount(name, tuple(of))
+        case {"field": str(name), "events": list(of), **more} if name in numbers and names.issuperset(of):
+            return Amount(name, tuple(of), more.get("table"))
         case stated:
             raise ContractError(f"{where}: the amount {stated} needs a critical integer field, and names of events")
+
+
+def _lookups(events: SchemaObject, fields: tuple[Field, ...], where: str) -> tuple[Lookup, ...]:
+    keys = {field.name: field for field in fields if field.type in ("uuid", "string") and field.critical}
+    partitioned_by, lookups = _only(events, "partitioned", where), []
+    for stated in _value(events.customProperties, "lookups") or ():
+        match stated:
+            case {"name": str(name), "field": str(place), "spans": str(spans)} if place == partitioned_by:
+                lookups.append(Lookup(name, keys[place], RAW, spans))
+            case {"name": str(name), "field": str(place)} if place in keys and place != partitioned_by:
+                lookups.append(Lookup(name, keys[place], f"{RAW}_by_{name}"))
+            case _:
+                raise ContractError(f"{where}: the lookup {stated} needs a name and a critical field of text or UUIDs")
+    return tuple(lookups)
 
 
 def _only(events: SchemaObject, mark: str, where: str) -> str:
@@ -265,6 +303,7 @@ def parse(text: str, where: str) -> Contract:
         fields=fields,
         expectations=tuple(expectations),
         dimensions=_dimensions(events, fields, where),
+        lookups=_lookups(events, fields, where),
         max_late=_minutes(events, "maxLateMinutes", where),
         max_future=_minutes(events, "maxFutureMinutes", where),
     )

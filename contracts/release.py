@@ -62,6 +62,7 @@ def meaning(contract: Contract) -> Contract:
         fields=tuple(_bare(field) for field in contract.fields),
         expectations=tuple(replace(e, description="") for e in contract.expectations),
         dimensions=tuple(replace(d, field=_bare(d.field)) for d in contract.dimensions),
+        lookups=(),
     )
 
 

@@ -24,7 +24,7 @@ from local.preflight import preflight
 from local.runtime import Runtime
 from local.services import SERVERS, SERVICES, switched_on
 from local.steps import StepError
-from settings import SettingError, Settings
+from settings import ROOT, SettingError, Settings
 
 PASSED_ON = ("verify", "events", "incident", "rebuild")
 
@@ -73,10 +73,17 @@ def start(settings: Settings, services: list[str]) -> None:
         stack.up(names)
     if "superset" in names:
         say()
-        say(f"  Dashboard  {settings.superset}/superset/dashboard/sales-live/")
-        say(f"  User       {settings.superset_admin_user}")
-        say(f"  Password   in {stack.password_path}")
+        for number, slug in enumerate(dashboards(settings)):
+            say(f"  {'' if number else 'Dashboards':<11}{settings.superset}/superset/dashboard/{slug}/")
+        say(f"  {'User':<11}{settings.superset_admin_user}")
+        say(f"  {'Password':<11}in {stack.password_path}")
         say()
+
+
+def dashboards(settings: Settings) -> list[str]:
+    """The dashboards there are: each is a file, and its name the end of its address."""
+    folders = (ROOT / "superset" / "dashboards" / name / "dashboards" for name in (settings.domain, "pipeline"))
+    return [path.stem for folder in folders for path in sorted(folder.glob("*.yaml"))]
 
 
 def rebuild(stack: Runtime, arguments: list[str]) -> int:
@@ -124,7 +131,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     for verb, text in {
         "verify": "prove that the stores agree",
         "events": "raw events from Cassandra",
-        "incident": "payments of one country fail for some minutes",
+        "incident": "something fails for some minutes, to practise on",
         "rebuild": "MySQL anew from Cassandra",
     }.items():
         verbs.add_parser(verb, help=text, add_help=False)  # its options are those of the program that it runs

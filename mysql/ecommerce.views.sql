@@ -24,20 +24,6 @@ FROM sessions
 JOIN (VALUES ROW(1), ROW(-1)) AS changes (more)
 WHERE seen_minute >= UTC_TIMESTAMP() - INTERVAL SECOND(UTC_TIMESTAMP()) + 1800 + 300 SECOND;
 
--- How old the data is: the age of the newest event, or of the last commit where that is older (a sender's clock may
--- run ahead, a commit's can't).
-CREATE OR REPLACE SQL SECURITY INVOKER VIEW freshness AS
-SELECT newest_event, last_commit,
-       TIMESTAMPDIFF(MICROSECOND, LEAST(newest_event, last_commit), UTC_TIMESTAMP(3)) / 1000000 AS age_seconds
-FROM (SELECT (SELECT MAX(last_seen) FROM sessions
-              WHERE seen_minute = (SELECT MAX(seen_minute) FROM sessions)) AS newest_event,
-             (SELECT MAX(committed_at) FROM batches) AS last_commit) AS latest;
-
--- From when on every minute is whole, or its hour. Late events reach further back, but only a few of each minute.
-CREATE OR REPLACE SQL SECURITY INVOKER VIEW history AS
-SELECT GREATEST(COALESCE(first_commit, (SELECT MIN(committed_at) FROM batches)), hours_from) AS complete_from
-FROM coverage;
-
 -- Sessions in the form of the tables of hours that they become.
 CREATE OR REPLACE SQL SECURITY INVOKER VIEW visits_by_session AS
 SELECT first_seen, country, device, source, currency, experiment, variant, was_known, 1 AS sessions, bounced,

@@ -75,8 +75,10 @@ CREATE TABLE IF NOT EXISTS batches (
   duplicates     BIGINT NOT NULL,
   ids_held       BIGINT NOT NULL COMMENT 'ids seen that are held after it: what another job keeps as Spark''s state',
   ids_bytes      BIGINT AS (24 * ids_held) VIRTUAL COMMENT 'in seen_ids, and a little more in the driver''s memory',
+  newest_event   DATETIME(3) NULL COMMENT 'when the newest of its events occurred; NULL without any',
   PRIMARY KEY (checkpoint_id, batch_id),
-  KEY by_committed_at (committed_at)
+  KEY by_committed_at (committed_at),
+  KEY by_newest_event (newest_event)
 );
 
 -- How Spark's queries get on, from its StreamingQueryListener, and how far they are behind Kafka. A minute and query is a

@@ -1,6 +1,19 @@
 -- What the dashboards of every domain read beside the pipeline's tables. Run after the tables, again at every start.
 -- Times are UTC.
 
+-- How old the data is: the age of the newest event, or of the last commit where that is older (a sender's clock may
+-- run ahead, a commit's can't).
+CREATE OR REPLACE SQL SECURITY INVOKER VIEW freshness AS
+SELECT newest_event, last_commit,
+       TIMESTAMPDIFF(MICROSECOND, LEAST(newest_event, last_commit), UTC_TIMESTAMP(3)) / 1000000 AS age_seconds
+FROM (SELECT (SELECT MAX(newest_event) FROM batches) AS newest_event,
+             (SELECT MAX(committed_at) FROM batches) AS last_commit) AS latest;
+
+-- From when on every minute is whole, or its hour. Late events reach further back, but only a few of each minute.
+CREATE OR REPLACE SQL SECURITY INVOKER VIEW history AS
+SELECT GREATEST(COALESCE(first_commit, (SELECT MIN(committed_at) FROM batches)), hours_from) AS complete_from
+FROM coverage;
+
 -- How many events each expectation was held against, and how many failed it; all rules, whatever their action.
 -- keep: the events that count, by the minute in which they occurred. drop and fail: by the minute in which the broker
 -- took them, the events that count and the records that this rule rejected; what another rule rejected is in neither.

@@ -1,1 +1,1 @@
-"""Simulated shoppers, the faults that real traffic has, and a ledger of what Kafka acknowledged of them."""
+"""What happens, simulated, the faults that real traffic has, and a ledger of what Kafka acknowledged of them."""

@@ -368,7 +368,7 @@ def _from_1_to_2(db: sqlite3.Connection) -> None:
     """Two columns became one, in what was counted and in what is in flight."""
     _run(db, FROM_1_TO_2)
     for number, blob in db.execute("SELECT id, entries FROM intents").fetchall():
-        entries = [(*rest, revenue + refund) for *rest, revenue, refund in _entries(blob, list[tuple])]
+        entries = [(*rest, one + other) for *rest, one, other in _entries(blob, list[tuple])]
         db.execute("UPDATE intents SET entries = ? WHERE id = ?", (_blob(entries), number))
 
 

@@ -110,7 +110,7 @@ class Aggregate:
         self.settings = settings
         self.contract = contracts.load(settings.domain)
         self.tables = domain_tables(settings.domain)
-        self.archive = domains.load(settings.domain).ARCHIVE[0]
+        self.archive = domains.raw_tables(settings.domain)[0]
         self.checkpoint = checkpoint(settings)
         self.sink = MySQLSink(settings)
         self.rollup = rollup.Background(settings)
@@ -227,6 +227,7 @@ class Aggregate:
             samples=reject_samples_by_minute(judged, self.settings.events_topic),
             seen={SEEN_IDS: ids, SEEN_KEYS: keys},
             passed_over=others.filter(pl.col("outcome").is_in(PASSED_OVER)),
+            newest_event=events["occurred_at"].dt.replace_time_zone(None).max(),
             ids_held=len(self.dedup) + sum(len(held) // ID_BYTES for _, held, _ in (*ids, *keys)),
         )
 

@@ -50,7 +50,7 @@ def archive_slices(domain: str, generation: int, slices: Iterable[pa.RecordBatch
 
     An outage is told as well, not raised: the driver then has the micro-batch done again, without Spark's failing.
     """
-    archives = domains.load(domain).ARCHIVE
+    archives = domains.raw_tables(domain)
     keys = tuple(dict.fromkeys(["occurred_at", *(name for archive in archives for name in archive.clustering)]))
     judge = worker_judge(domain, keys, kept=False)
     topic = settings_module.load().events_topic

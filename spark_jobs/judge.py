@@ -25,7 +25,7 @@ from contracts import Contract, ContractError, Expectation, Field
 from spark_jobs.lenient import Lenient, fault
 
 MAX_RECORD_BYTES = 256 * 1024
-"""Longer records are rejected unread: no event of a shop is that long, and one must not fill a worker's memory."""
+"""Longer records are rejected unread: no event is that long, and one must not fill a worker's memory."""
 MAX_DETAIL = 500
 """Characters of a reason in words: some have a value of the record in them."""
 

@@ -16,7 +16,7 @@ from contracts import Field
 
 
 def fault(name: str) -> str:
-    """How a fault in a field is counted, beside the contract's expectations; `items.item_brand` is a field of items."""
+    """How a fault in a field is counted, beside the contract's expectations; `lines.brand` is one of an array."""
     return f"field:{name}"
 
 

@@ -163,7 +163,7 @@ def read_archive(domain: str, slices: Iterable[pa.RecordBatch]) -> Iterator[pa.R
     """For mapInArrow: partitions of the archive (minute, shard) -> their events judged, as source.judge_slices does,
     with what was decided about them."""
     judge = worker_judge(domain)
-    main = domains.load(domain).ARCHIVE[0]
+    main = domains.raw_tables(domain)[0]
     for partitions in slices:
         for row in partitions.to_pylist():
             judged = judged_partition(judge, main, row["minute"], row["shard"])
@@ -182,7 +182,7 @@ def judged_partition(judge: Judge, archive: Archive, minute: datetime, shard: in
 
 def partitions(settings: Settings) -> list[Partition]:
     """All partitions (minute, UTC; shard) of the archive, in order of time."""
-    main = domains.load(settings.domain).ARCHIVE[0]
+    main = domains.raw_tables(settings.domain)[0]
     with cassandra.connected(settings, "reader", settings.domain) as connection, cassandra.outages():
         rows = connection.execute(f"SELECT DISTINCT minute, shard FROM {main.name}")  # noqa: S608 - no data in it
         return sorted((row.minute.replace(tzinfo=UTC), row.shard) for row in rows)
@@ -213,7 +213,7 @@ def recompute(
     decided on. Times are UTC, naive.
     """
     tables = aggregate.domain_tables(settings.domain)
-    contract, archive = contracts.load(settings.domain), domains.load(settings.domain).ARCHIVE[0]
+    contract, archive = contracts.load(settings.domain), domains.raw_tables(settings.domain)[0]
     ids_from = now() - contract.remembered
     expired = replay.expired_hours(settings)
     hours = list(by_hour(partitions(settings)))

@@ -162,7 +162,7 @@ class Events:
     def __init__(self, settings: Settings, counted: Counted, since: datetime, until: datetime) -> None:
         self.counted = counted
         self.since, self.until = since, until
-        self.archive = domains.load(settings.domain).ARCHIVE[0]
+        self.archive = domains.raw_tables(settings.domain)[0]
         self.judge = domains.judge(settings.domain)
         self.tables = aggregate.domain_tables(settings.domain)
         self.by_minute = {at: self._counted(at) for at in minutes(since, until)}

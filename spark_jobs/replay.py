@@ -131,7 +131,7 @@ def check(settings: Settings) -> None:
 def judge_of(settings: Settings) -> Judge:
     """A judge that returns what the tables and the archive need."""
     module = domains.load(settings.domain)
-    keys = [name for archive in module.ARCHIVE for name in archive.clustering]
+    keys = [name for archive in domains.raw_tables(settings.domain) for name in archive.clustering]
     told = domains.told_by(contracts.load(settings.domain))
     return domains.judge(settings.domain, tuple(dict.fromkeys([*module.COLUMNS, *told, *keys])))
 
@@ -162,7 +162,7 @@ def in_slices(some: Iterator[Letter]) -> Iterator[list[Letter]]:
 
 def replay(settings: Settings) -> tuple[int, int, int]:
     """Replays all open letters; returns the numbers of events, duplicates, and letters that stay."""
-    judge, archives = judge_of(settings), domains.load(settings.domain).ARCHIVE
+    judge, archives = judge_of(settings), domains.raw_tables(settings.domain)
     done, dedup = closed(settings), counted_lately(settings)
     waiting = (letter for letter in letters_kept(settings) if letter[0].place not in done)
     events = duplicates = still = 0
@@ -194,11 +194,11 @@ def with_outcomes(dedup: Dedup, archives: Sequence[Archive], judge: Judge, good:
     told = dedup.outcomes(good).with_row_index("row")
     there = archive_sink.archived(archives[0], told)
     keyed = dedup.keyed(told)
-    orders = next((a for a in archives if dedup.key and a.clustering[0] == dedup.key.field), None)
+    by_key = next((a for a in archives if dedup.key and a.clustering[0] == dedup.key.field), None)
     repeats = [
         row
-        for row, key in (keyed.select("row", "event_id").rows() if orders else ())
-        if dedup.keyed(counting(judge, archive_sink.of_key(orders, key))).height
+        for row, key in (keyed.select("row", "event_id").rows() if by_key else ())
+        if dedup.keyed(counting(judge, archive_sink.of_key(by_key, key))).height
     ]
     new = (pl.col("outcome") == EVENT) & ~pl.Series(there, dtype=pl.Boolean) & ~pl.col("row").is_in(repeats)
     return told.with_columns(pl.when(new).then(pl.lit(EVENT)).otherwise(pl.lit(DUPLICATE)).alias("outcome")).drop("row")
@@ -248,7 +248,7 @@ def close(settings: Settings, connection: Any, good: pl.DataFrame) -> None:
     replayed_at = datetime.now(UTC)
     minutes = good["minute"].dt.replace_time_zone("UTC")
     archive_sink.forget_proven([*minutes.unique(), *good["appended_at"].unique()])
-    for outcome, archives in {EVENT: domains.load(settings.domain).ARCHIVE, DUPLICATE: ()}.items():
+    for outcome, archives in {EVENT: domains.raw_tables(settings.domain), DUPLICATE: ()}.items():
         some = good.filter(pl.col("outcome") == outcome)
         marks = [(*place, outcome, replayed_at) for place in some.select("partition", "offset").rows()]
         archive_sink.write_marked(archives, some, MARK, marks)

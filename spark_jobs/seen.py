@@ -177,8 +177,8 @@ class SeenIds:
         """Remembers ids (16 bytes each, in one value) of events that occurred in a minute, and their digests (8 bytes
         each, big-endian; UNKNOWN is 0)."""
         added, known = _array(ids), np.frombuffer(digests, dtype=">u8").astype(np.uint64)
-        order = np.argsort(added)
-        added, known = added[order], known[order]
+        by_id = np.argsort(added)
+        added, known = added[by_id], known[by_id]
         self._add_to_filters(_slab(minute), hashes_of(added))
         here = self.minutes.get(minute)
         self.minutes[minute] = here.with_more(added, known) if here else Minute(added, known)

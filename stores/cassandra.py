@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from secrets import token_urlsafe
 from typing import Any
+from zlib import crc32
 
 from cassandra import (
     AuthenticationFailed,
@@ -58,8 +59,8 @@ def received(row: Any) -> Iterator[tuple[bytes | None, str]]:
 
 
 def shard(key: bytes) -> int:
-    """The shard of a minute, 0 to 15, in which the events with this id of 16 bytes lie."""
-    return key[0] % SHARDS
+    """The shard of a minute, 0 to 15, in which the events with this key lie: an id of 16 bytes, or a text."""
+    return (key[0] if len(key) == 16 else crc32(key)) % SHARDS
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from stores.cassandra import outages
 from stores.hour import hour_of
 
 ByMinute = Mapping[tuple[datetime, str], tuple[int, int]]
-"""(minute in UTC, event name) -> (events, revenue in cents)."""
+"""(minute in UTC, event name) -> (events, amount)."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The page /raw-events/ in Superset: the raw events behind a bar of a chart, read from Cassandra.
 
-It takes what `make events` takes, as parameters of the address: one of minute, session and order, and any of the
+It takes what `make events` takes, as parameters of the address: one of what raw events are found by, and any of the
 contract's dimensions. /raw-events/events.jsonl has all that are found as JSON lines. Who may see every dataset may see
 it (Superset's right all_datasource_access, which the roles Admin and Alpha have); the anonymous are sent to the log-in.
 """
@@ -24,11 +24,11 @@ from werkzeug.exceptions import Forbidden
 import contracts
 import settings as settings_module
 from audit import raw_events
-from audit.raw_events import BadQuestion, Event, UnknownSession
+from audit.raw_events import BadQuestion, Event, UnknownKey
 from stores.outage import Outage
 
 SHOWN_AT_MOST = 500
-STATUS = {BadQuestion: 400, UnknownSession: 404, Outage: 503}
+STATUS = {BadQuestion: 400, UnknownKey: 404, Outage: 503}
 MINOR_UNITS_OF = "minor units of "
 """So begins the unit of an amount; what follows is the field that has its currency."""
 
@@ -37,7 +37,7 @@ settings = settings_module.load()
 contract = contracts.load(settings.domain)
 page = Blueprint("raw_events", __name__, url_prefix="/raw-events", template_folder="templates")
 
-LINKS = {"session": "session_id", "order": "transaction_id"}
+LINKS = {lookup.name: lookup.field.name for lookup in contract.lookups}
 ARRAYS = tuple(field.name for field in contract.fields if field.type == "array")
 AMOUNTS = {
     field.name: field.unit.removeprefix(MINOR_UNITS_OF)
@@ -74,7 +74,7 @@ def show() -> Response:
     if not given:
         return answer()
     question = raw_events.question(given, contract)
-    count, others, newest = newest_of(raw_events.find(settings, question))
+    count, others, newest = newest_of(raw_events.find(settings, contract, question))
     rows = [row(event) for event in newest]
     columns = [name for name in rows[0].cells if any(row.cells[name] for row in rows)] if rows else []
     counts = {"count": count, "others": others}
@@ -83,7 +83,7 @@ def show() -> Response:
 
 @page.get("/events.jsonl")
 def download() -> Response:
-    events = raw_events.find(settings, raw_events.question(parameters(), contract))
+    events = raw_events.find(settings, contract, raw_events.question(parameters(), contract))
     first = list(islice(events, 1))  # read now: once the answer has begun, it can't say that Cassandra is away
     lines = (f"{event.payload}\n" for event in chain(first, events) if not event.passed_over)
     name = {"Content-Disposition": "attachment; filename=events.jsonl"}
@@ -91,7 +91,7 @@ def download() -> Response:
 
 
 @page.errorhandler(BadQuestion)
-@page.errorhandler(UnknownSession)
+@page.errorhandler(UnknownKey)
 @page.errorhandler(Outage)
 def failed(error: Exception) -> Response:
     message = str(error)
@@ -112,7 +112,7 @@ def parameters() -> dict[str, str]:
 def answer(status: int = 200, **found: Any) -> Response:
     html = render_template(
         "raw_events.html",
-        keys=raw_events.KEYS,
+        keys=raw_events.keys(contract),
         dimensions=contract.dimensions,
         given=request.args,
         ttl_days=settings.cassandra_ttl_days,

@@ -4,7 +4,6 @@ A domain's module has
 - COLUMNS: the contract's fields that its functions read
 - DERIVED: sums over the objects of an array field, for the contract's expectations (see Judge)
 - `@table` functions: a Polars frame of judged events -> rows of the MySQL table of the same name
-- ARCHIVE: its Cassandra tables, what an event's row in each of them consists of (spark_jobs/sinks/cassandra.py)
 """
 
 from __future__ import annotations
@@ -18,14 +17,26 @@ import polars as pl
 
 import contracts
 from contracts import Contract
+from contracts.contract import RAW
 from spark_jobs.judge import Judge
 from spark_jobs.merge import Table
 from spark_jobs.pipeline_tables import events_by_minute
+from spark_jobs.sinks.cassandra import Archive
 
 
 def load(domain: str) -> ModuleType:
     """The module of a domain; raises ModuleNotFoundError."""
     return import_module(f"spark_jobs.domains.{domain}")
+
+
+def raw_tables(domain: str) -> tuple[Archive, ...]:
+    """A domain's Cassandra tables, the one that has all events first."""
+    contract = contracts.load(domain)
+    own = [lookup for lookup in contract.lookups if lookup.table != RAW]
+    return (
+        Archive(RAW, (contract.partitioned_by, "occurred_at", contract.identity), contract.partitioned_by),
+        *(Archive(lookup.table, (lookup.field.name, "occurred_at", contract.identity)) for lookup in own),
+    )
 
 
 def tables(domain: str) -> tuple[Table, ...]:
@@ -47,4 +58,4 @@ def told_by(contract: Contract) -> tuple[str, ...]:
     """The fields by which an event is told from others, and found in the archive."""
     key = contract.business_key
     names = (key.field, *pl.sql_expr(key.where).meta.root_names()) if key else ()
-    return (contract.identity, *load(contract.domain).ARCHIVE[0].clustering, *names)
+    return (contract.identity, *raw_tables(contract.domain)[0].clustering, *names)

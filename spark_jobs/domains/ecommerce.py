@@ -7,7 +7,6 @@ import polars as pl
 import contracts
 from spark_jobs.merge import Hours, table
 from spark_jobs.pipeline_tables import minute_of
-from spark_jobs.sinks.cassandra import Archive
 
 COLUMNS = (
     "event_id",
@@ -323,11 +322,3 @@ def sessions(events: pl.DataFrame) -> pl.DataFrame:
         _page().alias("landing_page"),
         pl.col("user_id").is_not_null().cast(pl.Int64).alias("was_known"),
     )
-
-
-ARCHIVE = (
-    Archive("events", clustering=("session_id", "occurred_at", "event_id"), sharded_by="session_id"),
-    Archive(
-        "events_by_order", clustering=("transaction_id", "occurred_at", "event_id"), by_time=("purchase", "refund")
-    ),
-)

@@ -39,13 +39,11 @@ class Archive:
     - clustering: the fields of the contract that lead an event's row; an event in which one is null is left out
     - sharded_by: the id that chooses the shard of a minute, for tables whose partition key is (minute, shard);
       None for tables whose partition key is the first of `clustering`
-    - by_time: names of the events of which the table has every one, found by occurred_at (an index)
     """
 
     name: str
     clustering: tuple[str, ...]
     sharded_by: str | None = None
-    by_time: tuple[str, ...] = ()
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -70,7 +68,7 @@ def encoded(column: pl.Series) -> list[bytes]:
         return _eights(milliseconds)
     if column.dtype == pl.UInt64:
         return _eights(column.to_numpy().astype(">u8").tobytes())
-    return column.to_list()
+    return column.cast(pl.Binary).to_list()
 
 
 def _eights(joined: bytes) -> list[bytes]:
@@ -82,7 +80,7 @@ def lines(archive: Archive, events: pl.DataFrame) -> Iterator[Row]:
     for it."""
     columns = [encoded(events[name]) for name in (*archive.clustering, "digest", "value")]
     if archive.sharded_by:
-        shards = [bytes([cassandra.shard(key)]) for key in events[archive.sharded_by]]
+        shards = [bytes([cassandra.shard(key)]) for key in encoded(events[archive.sharded_by])]
         columns = [encoded(events["occurred_at"].dt.truncate("1m")), shards, *columns]
     return zip(*columns, strict=True)
 

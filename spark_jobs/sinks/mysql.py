@@ -44,6 +44,7 @@ class Batch:
     - seen: by name of the table in which they are kept, the ids and business keys that are held from now on
     - passed_over: the events that are archived and do not count: minute, event_id, digest, outcome, partition, offset
     - ids_held: how many ids are held once these are
+    - newest_event: when the newest of the events that count occurred (UTC, naive); None without any
     """
 
     batch_id: int
@@ -58,6 +59,7 @@ class Batch:
     seen: Mapping[str, Sequence[Held]]
     passed_over: pl.DataFrame
     ids_held: int
+    newest_event: datetime | None
 
     @property
     def duplicates(self) -> int:
@@ -218,8 +220,16 @@ class MySQLSink:
                 duration_ms = (committed_at - batch.started_at) // timedelta(milliseconds=1)
                 cursor.execute(
                     "INSERT INTO batches (checkpoint_id, batch_id, committed_at, duration_ms, records, aggregated, "
-                    "rejected, duplicates, ids_held) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
-                    (checkpoint_id, batch.batch_id, committed_at, duration_ms, *counts, batch.ids_held),
+                    "rejected, duplicates, ids_held, newest_event) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+                    (
+                        checkpoint_id,
+                        batch.batch_id,
+                        committed_at,
+                        duration_ms,
+                        *counts,
+                        batch.ids_held,
+                        batch.newest_event,
+                    ),
                 )
                 cursor.execute(
                     "UPDATE checkpoints SET batch_id = %s, offsets = %s, records = records + %s, "

@@ -96,7 +96,7 @@ def stack(live: Stack, site: Site) -> Iterator[Stack]:
             superset_public=True,
             superset_embed_origins=f"https://shop.example {site.origin}",
             alert_webhook_url=site.origin + HOOK,
-            alert_no_order_minutes=1,
+            alert_quiet_minutes=1,
             alert_reject_rate=0.01,
             alert_data_age_seconds=10,
         )

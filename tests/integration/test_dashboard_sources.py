@@ -204,8 +204,8 @@ def test_data_is_as_old_as_its_newest_event_or_its_last_commit(
     cursor: Any, event_minutes: int, commit_minutes: int
 ) -> None:
     """A sender's clock that runs ahead must not hide that nothing is committed any more."""
-    session(cursor, SINCE, last_seen=NOW - event_minutes * MINUTE)
-    history_from(cursor, NOW - commit_minutes * MINUTE)
+    insert(cursor, "batches", committed_at=NOW - 60 * MINUTE, batch_id=1, newest_event=NOW - event_minutes * MINUTE)
+    insert(cursor, "batches", committed_at=NOW - commit_minutes * MINUTE, batch_id=2, newest_event=NOW - 60 * MINUTE)
     cursor.execute("SELECT age_seconds FROM freshness")
     assert cursor.fetchone() == (120,)
 

@@ -13,6 +13,7 @@ from uuid import UUID
 
 import pytest
 
+import contracts
 from audit import progress, raw_events
 from audit.verify import Verdict
 from local.stack import Stack
@@ -93,10 +94,11 @@ def test_raw_events_are_read_back(pipeline: Stack, survived: Survived) -> None:
     of_minute = payloads(raw_events.of_minute(settings, minute.replace(tzinfo=UTC)))
     assert len(of_minute) == events
     assert {event["schema_version"] for event in of_minute} == {1, 3}, "both versions of the contract, side by side"
-    session = payloads(raw_events.of_session(settings, UUID(bytes=bytes(session_id))))
+    by_session, by_order = contracts.load(settings.domain).lookups
+    session = payloads(raw_events.of(settings, by_session, UUID(bytes=bytes(session_id))))
     assert len(session) == of_session
     order = next(event for event in session if event["event_name"] == "purchase")
-    assert order in payloads(raw_events.of_order(settings, UUID(order["transaction_id"])))
+    assert order in payloads(raw_events.of(settings, by_order, UUID(order["transaction_id"])))
 
 
 def payloads(events: Iterable[raw_events.Event]) -> list[dict[str, Any]]:

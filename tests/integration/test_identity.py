@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 import yaml
 
+import contracts
 from audit import raw_events
 from local.stack import Stack
 from producer.records import CONFLICT, GOOD, RELOAD, Record
@@ -93,7 +94,8 @@ def test_each_counts_once_and_what_does_not_is_told(before: Counter[str], sent: 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
 def test_the_archive_keeps_all_that_was_received(sent: Stack, case: dict[str, Any]) -> None:
     orders = {of["transaction_id"] for of in case["records"]}
-    found = [event.payload for order in orders for event in raw_events.of_order(sent.settings, UUID(uuid(order)))]
+    [_, by_order] = contracts.load(sent.settings.domain).lookups
+    found = [event.payload for order in orders for event in raw_events.of(sent.settings, by_order, UUID(uuid(order)))]
     assert len(found) == len(set(found)) == sum(of["kind"] != "duplicate" for of in case["records"])
 
 

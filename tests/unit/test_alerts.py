@@ -44,7 +44,7 @@ def test_an_alert_goes_to_the_address_and_leads_to_a_dashboard(alert: dict) -> N
 
 
 def test_a_bound_is_what_the_setting_says() -> None:
-    alert = load_alerts.wanted(replace(ON, alert_no_order_minutes=7, alert_repeat_minutes=2))["ecommerce/no_order"]
+    alert = load_alerts.wanted(replace(ON, alert_quiet_minutes=7, alert_repeat_minutes=2))["ecommerce/no_order"]
     assert alert["validator_config_json"] == {"op": ">=", "threshold": 7}
     assert alert["name"] == "No order for 7 minutes"
     assert alert["grace_period"] == 120

@@ -18,7 +18,7 @@ from spark_jobs.seen import digests
 from spark_jobs.sinks import cassandra as sink
 from stores.cassandra import statements
 
-EVENTS, ORDERS = domains.load("ecommerce").ARCHIVE
+EVENTS, ORDERS = domains.raw_tables("ecommerce")
 START = datetime(2026, 3, 14, 15, 9, 30, tzinfo=UTC)
 
 

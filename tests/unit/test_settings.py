@@ -41,7 +41,7 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
         ("SUPERSET_EMBED_ORIGINS", "https://shop.example/page", "origins"),
         ("SUPERSET_EMBED_ORIGINS", "*", "origins"),
         ("ALERT_WEBHOOK_URL", "hooks.example", "http"),
-        ("ALERT_NO_ORDER_MINUTES", "0", "1 to 1440"),
+        ("ALERT_QUIET_MINUTES", "0", "1 to 1440"),
         ("ALERT_REJECT_RATE", "1", "0 to less than 1"),
         ("ALERT_DATA_AGE_SECONDS", "1", "10 to 86400"),
         ("ALERT_REPEAT_MINUTES", "-1", "0 to 1440"),

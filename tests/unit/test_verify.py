@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -18,7 +19,7 @@ from tests.unit.events import encoded, good_event
 
 MINUTE = datetime(2026, 3, 14, 15, 9, tzinfo=UTC)
 NEXT = MINUTE + timedelta(minutes=1)
-AMOUNT = Amount("reporting_value", ("purchase", "refund"))
+AMOUNT = Amount("reporting_value", ("purchase", "refund"), "events_by_order")
 LEDGER = {(MINUTE, "purchase"): (2, 500), (NEXT, "purchase"): (1, 100), (NEXT, "search"): (4, 0)}
 
 
@@ -49,7 +50,7 @@ def test_many_differences_are_counted_not_listed() -> None:
 def test_events_per_minute_and_those_with_an_amount() -> None:
     assert per_minute(LEDGER) == {MINUTE: 2, NEXT: 5}
     assert worth(LEDGER, AMOUNT) == {key: figures for key, figures in LEDGER.items() if key[1] == "purchase"}
-    assert worth(LEDGER, None) == {}
+    assert worth(LEDGER, replace(AMOUNT, table=None)) == worth(LEDGER, None) == {}
 
 
 def test_the_verdict_line() -> None:
