@@ -115,7 +115,7 @@ test-compose: ## The same with all its tests: down and up, backup, replay, a Spa
 	$(call stage,servers in containers,RUNTIME=compose $(TEST) -m pytest -q tests/integration/test_stores.py)
 
 .PHONY: test-month
-test-month: ## Measure the dashboards with thirty days of history, on a stack of its own
+test-month: ## Measure dashboards, verify and the making of hours on a stack that is a month old
 	$(call stage,install,$(LOCAL) preflight --for-tests && $(LOCAL) install --all)
 	$(call stage,month,$(TEST) -m pytest -q -m month --log-cli-level=INFO)
 

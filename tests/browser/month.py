@@ -1,90 +1,146 @@
-"""Thirty days of history before a shop's first minute, copied from its own rows, of which all but the last days become
-hours: to see whether charts stay fast.
+"""A month of a shop before a stack's own, as the pipeline keeps one: in the ledger, in Cassandra and in MySQL.
 
-Some rows of the shop's first minutes over and over, so the month is that of a shop with a part of its rate. What
-`make verify` counts is left alone: `events_by_minute`, and all minutes since the producer began.
+Its events are simulated, judged and written by the pipeline's own functions; Kafka alone never had them. The shop is a
+quiet one, but for the hours that nothing has sealed yet: in these it is as busy as the default one. All is written as
+if it came this moment, so old rows of minutes become hours afterwards.
+
+Run as a program by `load`: what writes into Cassandra goes by the settings of its process.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import logging
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import islice, takewhile
 
+import polars as pl
+
+import contracts
+from audit.hours import CLOCKS_DIFFER
 from local.stack import Stack
-from settings import Settings
-from spark_jobs import rollup
+from producer.domains.ecommerce.load_curve import day_rate
+from producer.faults import Rates
+from producer.ledger import Ledger, entry
+from producer.records import Record
+from producer.simulate import Simulation, simulate
+from settings import ROOT, Settings, as_environment
+from settings import load as load_settings
+from spark_jobs import aggregate, domains, rollup
+from spark_jobs.sinks import cassandra as archive
+from spark_jobs.sinks.mysql import merge_rows
+from spark_jobs.source import digests
 from stores import mysql
+from stores.hour import HOUR, hour_of
 
-DAYS = 30
-MINUTES = 20
-"""How much of the shop's history is copied, from its beginning on."""
-COPIES = DAYS * 24 * 60 // MINUTES
-AT_ONCE = 120  # copies
-TABLES = {
-    "sales_by_minute": ("minute", 50),
-    "items_by_minute": ("minute", 50),
-    "order_lines_by_minute": ("minute", 50),
-    "payments_by_minute": ("minute", 50),
-    "searches_by_minute": ("minute", 50),
-    "pages_by_minute": ("minute", 50),
-    "promotions_by_minute": ("minute", 50),
-    "sessions": ("first_seen", 50),
-    "batches": ("committed_at", 5),
-    "latency_by_minute": ("minute", 20),
-    "lateness_by_minute": ("minute", 1),
-    "duplicates_by_minute": ("minute", 1),
-    "progress_by_minute": ("minute", 1),
-    "rejects_by_minute": ("minute", 1),
-    "reject_samples_by_minute": ("minute", 1),
-    "expectations_by_minute": ("minute", 1),
-}
-"""Tables that the dashboards read -> the column with a row's time, and every which row is copied."""
-NEW_KEYS = {
-    "session_id": "LEFT(UNHEX(SHA2(CONCAT(session_id, copies.n), 256)), 16)",
-    "batch_id": "batch_id - 1000000 * copies.n",
-}
-"""Column -> what tells a copy from its original where the time does not."""
+log = logging.getLogger(__name__)
+
+LASTS = timedelta(days=29, hours=12)
+"""Half a day less than Cassandra keeps events by default."""
+QUIET, BUSY = 0.5, 200.0
+"""Events a second, in the mean."""
+SEED = 20_260_501
+AT_ONCE = 50_000  # events
+WRITERS = 6
+"""A quiet shop's partitions are small: what is written waits for Cassandra, not for a core."""
+GOOD_ONES = Rates()
 
 
-def load(settings: Settings) -> None:
-    """Fills the tables, while Spark rests; takes about a minute."""
-    stack = Stack(settings)
+@dataclass(frozen=True)
+class Loaded:
+    """How many events there were, and how long it took to make hours of old minutes."""
+
+    events: int
+    rollup_s: float
+
+
+def load(stack: Stack) -> Loaded:
+    """Puts a month before a stack's events, whose producer rests; Spark rests meanwhile. Takes some ten minutes."""
+    settings = stack.settings
     stack.stop("spark")
-    fill(settings)
+    command = [sys.executable, "-m", "tests.browser.month"]
+    subprocess.run(command, cwd=ROOT, env={**os.environ, **as_environment(settings)}, check=True)
+    began = time.monotonic()
     rollup.once(settings, rollup.ages(settings, datetime.now(UTC).replace(tzinfo=None)))
+    rollup_s = time.monotonic() - began
     with mysql.connected(settings, "root", settings.domain) as connection:
-        of_hours = [hours.name for hours in rollup.tables_of_hours(settings.domain)]
-        mysql.query(connection, f"ANALYZE TABLE {', '.join([*TABLES, *of_hours])}")
+        tables = {table.name for table in domains.tables(settings.domain)}
+        of_hours = {hours.name for hours in rollup.tables_of_hours(settings.domain)}
+        mysql.query(connection, f"ANALYZE TABLE {', '.join(sorted(tables | of_hours))}")
     stack.start("spark")
+    return Loaded(Ledger.read(settings.ledger_path).events, rollup_s)
 
 
-def fill(settings: Settings) -> None:
-    connection = mysql.connect(settings, "root", settings.domain)
-    connection.autocommit = True
-    with connection.cursor() as cursor:
-        cursor.execute("SET SESSION unique_checks = 0")
-        for table, (time, every) in TABLES.items():
-            cursor.execute(f"SELECT MIN({time}) FROM {table}")
-            [(first,)] = cursor.fetchall()
-            cursor.execute(f"SHOW COLUMNS FROM {table} WHERE Extra NOT LIKE '%GENERATED%'")
-            kinds = {column[0]: column[1] for column in cursor.fetchall()}
-            copied = [
-                f"{name} - INTERVAL copies.n * {MINUTES} MINUTE"
-                if kind.startswith("datetime")
-                else NEW_KEYS.get(name, name)
-                for name, kind in kinds.items()
-            ]
-            for newest in range(1, COPIES + 1, AT_ONCE):
-                cursor.execute(
-                    f"INSERT INTO {table} ({', '.join(kinds)}) "
-                    "WITH RECURSIVE copies AS (SELECT %(newest)s AS n UNION ALL "
-                    "SELECT n + 1 FROM copies WHERE n < %(oldest)s), "
-                    f"pattern AS (SELECT *, ROW_NUMBER() OVER (ORDER BY {time}) AS number FROM {table} "
-                    f"WHERE {time} >= %(first)s AND {time} < %(first)s + INTERVAL {MINUTES} MINUTE) "
-                    f"SELECT {', '.join(copied)} FROM copies, pattern WHERE number % %(every)s = 0",
-                    {"newest": newest, "oldest": newest + AT_ONCE - 1, "first": first, "every": every},
-                )
+def simulations(until: datetime, unsealed: timedelta) -> Iterator[tuple[Simulation, datetime]]:
+    """What happened, and until when: a quiet month, and then the hours that are not sealed at `until`."""
+    busy_from = hour_of(until - unsealed)
+    since = hour_of(until - LASTS)
+    minutes = int((until - busy_from) / timedelta(minutes=1))
+    yield Simulation("ecommerce", SEED, since, QUIET, GOOD_ONES), busy_from
+    yield Simulation("ecommerce", SEED, busy_from, day_rate(BUSY, busy_from, minutes), GOOD_ONES), until
+
+
+def parts(simulation: Simulation, until: datetime) -> Iterator[list[Record]]:
+    """Its records up to a time, some at once."""
+    ends_ms = until.timestamp() * 1000
+    records = takewhile(lambda record: record.at_ms < ends_ms, simulate(simulation))
+    while part := list(islice(records, AT_ONCE)):
+        yield part
+
+
+def write(settings: Settings, connection: mysql.MySQLConnectionAbstract, ledger: Ledger, records: list[Record]) -> None:
+    """Does with good events what the producer and both queries do with them."""
+    ledger.settle((), map(entry, records), {})
+    values = [record.value for record in records]
+    times = (
+        pl.Series([record.at_ms for record in records]).cast(pl.Datetime("ms", "UTC")).cast(pl.Datetime("us", "UTC"))
+    )
+    events = domains.judge(settings.domain).judge(values, times)
+    assert events["reject"].is_null().all()
+    archived = events.with_columns(digests(values, events["reject"]), pl.Series("value", values))
+    tables = domains.raw_tables(settings.domain)
+    with ThreadPoolExecutor(WRITERS) as writers:
+        done = [writers.submit(archive.write, tables, archived[at::WRITERS]) for at in range(WRITERS)]
+        merge(settings, connection, events)
+    for each in done:
+        each.result()
+
+
+def merge(settings: Settings, connection: mysql.MySQLConnectionAbstract, events: pl.DataFrame) -> None:
+    with mysql.transaction(connection) as cursor:
+        for table in aggregate.domain_tables(settings.domain):
+            merge_rows(cursor, *aggregate.rows_of(table, events))
         cursor.execute(
-            f"UPDATE coverage SET hours_from = hours_from - INTERVAL {DAYS} DAY,"
-            f" first_commit = (SELECT MIN(committed_at) FROM batches)"
+            "UPDATE checkpoints SET records = records + %s, aggregated = aggregated + %s WHERE query = 'aggregate'",
+            (events.height, events.height),
         )
-    connection.close()
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    settings, until = load_settings(), datetime.now(UTC).replace(second=0, microsecond=0)
+    unsealed = contracts.load(settings.domain).max_late + CLOCKS_DIFFER + HOUR
+    with (
+        Ledger(settings.ledger_path) as ledger,
+        mysql.connected(settings, "spark", settings.domain) as connection,
+    ):
+        for simulation, ends in simulations(until, unsealed):
+            ledger.begin(simulation.identity)
+            for records in parts(simulation, ends):
+                write(settings, connection, ledger, records)
+                log.info(
+                    "a month: up to %s", datetime.fromtimestamp(records[-1].at_ms / 1000, UTC).isoformat(" ", "minutes")
+                )
+        since = hour_of(until - LASTS).replace(tzinfo=None)
+        with mysql.transaction(connection) as cursor:
+            cursor.execute("UPDATE coverage SET hours_from = %s, first_commit = %s", (since, since))
+
+
+if __name__ == "__main__":
+    main()
