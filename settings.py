@@ -209,9 +209,16 @@ def read_env_file(path: Path) -> dict[str, str]:
     return {key.strip(): value.strip().strip("\"'") for key, value in pairs}
 
 
+RENAMED = {"ALERT_NO_ORDER_MINUTES": "ALERT_QUIET_MINUTES"}
+"""Settings by the name that they had before: to ignore one would change what it was set for, without a word."""
+
+
 def load(environment: Mapping[str, str] | None = None) -> Settings:
     """Settings from the environment and `.env`; raises SettingError for a value that is not allowed."""
     given = {**read_env_file(ENV_FILE), **(os.environ if environment is None else environment)}
+    for before, name in RENAMED.items():
+        if before in given:
+            raise SettingError(f"{before} is called {name} now")
     values = {
         f.name: _parse(f.name, str(f.type), given[f.name.upper()]) for f in fields(Settings) if f.name.upper() in given
     }

@@ -19,6 +19,7 @@ CORE = (
     "mysql/statistics.sql",
     "producer/*.py",
     "producer/domains/__init__.py",
+    "settings.py",
     "spark_jobs/*.py",
     "spark_jobs/domains/__init__.py",
     "spark_jobs/sinks",
@@ -38,7 +39,7 @@ MEANS_ANOTHER = (
     r"\.items\b|\bitems(?:[=:,]| in|\.properties)|\bitem(?: in| for|\.name|\)|s\)|,)|\[row\(item",
     r"in order\b|order by|order of|the order|(?:any|its|kafka's|no particular|same|that|their|this|which) order",
     r"maintain_order|order so|order_desc|table's order",
-    r"revenue_cents|refund_cents",  # what amounts were called before
+    r"revenue_cents|refund_cents|ALERT_NO_ORDER_MINUTES",  # what amounts and a setting were called before
 )
 """Where such a word is none of the shop's."""
 

@@ -7,7 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from settings import ROOT, SECRETS, SettingError, Settings, as_environment, generate_secrets, load, read_env_file
+from settings import (
+    RENAMED,
+    ROOT,
+    SECRETS,
+    SettingError,
+    Settings,
+    as_environment,
+    generate_secrets,
+    load,
+    read_env_file,
+)
 
 
 def test_the_example_lists_every_setting_with_its_default() -> None:
@@ -50,6 +60,12 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
 def test_a_bad_setting_is_named_with_what_is_allowed(name: str, text: str, allowed: str) -> None:
     with pytest.raises(SettingError, match=rf"{name}='{re.escape(text)}' is not.*{allowed}"):
         load({name: text})
+
+
+@pytest.mark.parametrize(("before", "name"), RENAMED.items())
+def test_a_setting_under_its_old_name_is_refused_with_the_new_one(before: str, name: str) -> None:
+    with pytest.raises(SettingError, match=f"{before} is called {name} now"):
+        load({before: "5"})
 
 
 def test_secrets_are_generated_once_and_readable_by_their_owner_only(tmp_path: Path) -> None:
