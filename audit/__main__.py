@@ -59,7 +59,7 @@ def run(options: argparse.Namespace, settings: Settings, contract: contracts.Con
         return 0
     given = {name: text for name, text in vars(options).items() if name != "command"}
     everything = given.pop("all")
-    for event in raw_events.find(settings, contract, raw_events.question(given, contract)):
+    for event in raw_events.find(settings, raw_events.question(given, contract)):
         if everything or not event.passed_over:
             print(event.payload)  # noqa: T201
     return 0

@@ -59,12 +59,12 @@ def pairs(
     cursor: Any, domain: str, span: Span, by_hour: bool = False
 ) -> Iterator[tuple[str, dict[datetime, int], dict[datetime, int]]]:
     """What must be equal in two tables: its name, and what each of them has by minute or hour."""
-    figures: dict[str, dict[str, str]] = {}
-    for name, tables in checks(domain).items():
+    equal, figures = checks(domain), dict[str, dict[str, str]]()
+    for name, tables in equal.items():
         for stem, sql in tables.items():
             figures.setdefault(stem, {})[name] = sql
     found = {stem: sums(cursor, stem, names, span, by_hour) for stem, names in figures.items()}
-    for name, tables in checks(domain).items():
+    for name, tables in equal.items():
         for one, other in pairwise(tables):
             yield f"{name} ({one}, {other})", found[one][name], found[other][name]
 

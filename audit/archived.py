@@ -14,7 +14,7 @@ import msgspec
 from cassandra.cluster import Session
 from cassandra.concurrent import execute_concurrent_with_args
 
-from audit.expected import read
+from audit.expected import Event, counted, read
 from contracts import Amount, Contract
 from stores import cassandra
 from stores.hour import HOUR, minutes
@@ -69,10 +69,10 @@ def count(session: Session, minutes: Iterable[datetime]) -> Counter[datetime]:
     return found
 
 
-def passed_over(session: Session, hour: datetime, key: str) -> Iterator[PassedOver]:
+def passed_over(session: Session, hour: datetime, partitioned_by: str) -> Iterator[PassedOver]:
     """What is archived of an hour and does not count."""
     statement = session.prepare(
-        f"SELECT minute, shard, {key}, occurred_at, event_id, digest, reason FROM passed_over "  # noqa: S608 - a name
+        f"SELECT minute, shard, {partitioned_by}, occurred_at, event_id, digest, reason FROM passed_over "  # noqa: S608 - a name
         "WHERE minute = ? AND shard IN ?"
     )
     keys = product(minutes(hour, hour + HOUR), [list(range(cassandra.SHARDS))])
@@ -81,14 +81,14 @@ def passed_over(session: Session, hour: datetime, key: str) -> Iterator[PassedOv
             yield PassedOver(row.minute.replace(tzinfo=UTC), *row[1:])
 
 
-def without_event(session: Session, passed: Iterable[PassedOver], key: str) -> Counter[datetime]:
+def without_event(session: Session, passed: Iterable[PassedOver], partitioned_by: str) -> Counter[datetime]:
     """Minute -> rows in Cassandra in which nothing counts: all that came under their keys was passed over."""
     digests: dict[tuple, set[bytes]] = {}
     for row in passed:
         digests.setdefault(row[:5], set()).add(row.digest)
     select = session.prepare(
         "SELECT payload, payloads FROM events "  # noqa: S608 - a name
-        f"WHERE minute = ? AND shard = ? AND {key} = ? AND occurred_at = ? AND event_id = ?"
+        f"WHERE minute = ? AND shard = ? AND {partitioned_by} = ? AND occurred_at = ? AND event_id = ?"
     )
     results = execute_concurrent_with_args(session, select, list(digests), concurrency=QUERIES_IN_FLIGHT)
     found = {key: rows.one() for key, (_, rows) in zip(digests, results, strict=True)}
@@ -108,15 +108,13 @@ def add_amounts(
         "WHERE occurred_at >= %s AND occurred_at < %s",
         (hour, hour + HOUR),
     )
+    events = list[Event]()
     for row in rows:
         for digest, payload in cassandra.received(row):
             if (row.event_id, digest) in passed:
                 continue
             try:
-                event = read(payload, amount)
+                events.append(read(payload, amount))
             except msgspec.DecodeError as error:
                 found.unreadable.append(f"an event in Cassandra can't be read: {error}: {payload[:80]}")
-                continue
-            if event.name in amount.events:
-                events, before = found.worth.get((event.minute, event.name), (0, 0))
-                found.worth[event.minute, event.name] = events + 1, before + event.amount
+    found.worth = counted(event for event in events if event.name in amount.events)

@@ -55,11 +55,7 @@ def ledger_by_hour(ledger: LedgerView) -> dict[tuple[datetime, str], tuple[int, 
 
 def in_hours(by_minute: ByMinute) -> dict[tuple[datetime, str], tuple[int, int]]:
     """The sums of hours in place of those of minutes."""
-    found: dict[tuple[datetime, str], tuple[int, int]] = {}
-    for (minute, name), (events, amount) in by_minute.items():
-        before = found.get((hour_of(minute), name), (0, 0))
-        found[hour_of(minute), name] = before[0] + events, before[1] + amount
-    return found
+    return added(((hour_of(minute), name), figures) for (minute, name), figures in by_minute.items())
 
 
 @dataclass
@@ -74,24 +70,37 @@ class Letters:
 
 def opened(dead: Iterable[Letter], closed: Mapping[Place, str], amount: Amount | None) -> Letters:
     """What is in the dead letter, where `closed` has the outcomes; `amount` is the contract's."""
-    found = Letters()
+    found, mended = Letters(), list[Event]()
     for address, value in dead:
         hour = hour_of(address.appended_at)
         found.received[hour] += 1
         if outcome := closed.get(address.place):
             found.closed.setdefault(hour, Counter())[outcome] += 1
         if outcome == EVENT:
-            event = read(value, amount)
-            events, sum_ = found.mended.get((event.minute, event.name), (0, 0))
-            found.mended[event.minute, event.name] = events + 1, sum_ + event.amount
+            mended.append(read(value, amount))
+    found.mended = counted(mended)
     return found
+
+
+def counted(events: Iterable[Event]) -> dict[tuple[datetime, str], tuple[int, int]]:
+    """(minute, event name) -> (events, amount)."""
+    return added(((event.minute, event.name), (1, event.amount)) for event in events)
 
 
 def together(first: ByMinute, second: ByMinute) -> dict[tuple[datetime, str], tuple[int, int]]:
     """The sums of both."""
-    keys = {**first, **second}
-    pairs = {key: zip(first.get(key, (0, 0)), second.get(key, (0, 0)), strict=True) for key in keys}
-    return {key: tuple(map(sum, pair)) for key, pair in pairs.items()}
+    return added([*first.items(), *second.items()])
+
+
+def added(
+    figures: Iterable[tuple[tuple[datetime, str], tuple[int, int]]],
+) -> dict[tuple[datetime, str], tuple[int, int]]:
+    """The sums of pairs of figures that have the same time and name."""
+    sums: dict[tuple[datetime, str], tuple[int, int]] = {}
+    for key, (events, amount) in figures:
+        before = sums.get(key, (0, 0))
+        sums[key] = before[0] + events, before[1] + amount
+    return sums
 
 
 def per_minute(expected: ByMinute) -> Counter[datetime]:

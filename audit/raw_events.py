@@ -45,7 +45,7 @@ class Event(NamedTuple):
 
 @dataclass(frozen=True)
 class Question:
-    """Which events: those of `value`, which is a minute (UTC) where `key` is MINUTE, else what that lookup goes by.
+    """Which events: those of `value`, which is a minute (UTC) where `key` is MINUTE, else what `lookup` goes by.
 
     Of these only such as have, of each dimension, the value in `where`.
     """
@@ -53,6 +53,7 @@ class Question:
     key: str
     value: Any
     where: Mapping[Dimension, str]
+    lookup: Lookup | None = None
 
 
 def _minute(text: str) -> datetime:
@@ -93,7 +94,8 @@ def question(parameters: Mapping[str, str], contract: Contract) -> Question:
     where = {dimension: given[name] for name, dimension in dimensions.items() if name in given}
     for dimension, wanted in where.items():
         _check(dimension, wanted)
-    return Question(key, value, where)
+    lookup = next((lookup for lookup in contract.lookups if lookup.name == key), None)
+    return Question(key, value, where, lookup)
 
 
 def _check(dimension: Dimension, wanted: str) -> None:
@@ -106,12 +108,11 @@ def _check(dimension: Dimension, wanted: str) -> None:
         raise BadQuestion(f"No {dimension.name} is {wanted!r}: it is {field.description}, {field.pattern}.")
 
 
-def find(settings: Settings, contract: Contract, question: Question) -> Iterator[Event]:
+def find(settings: Settings, question: Question) -> Iterator[Event]:
     """The events asked for, in the order of the function that reads them. Raises UnknownKey, Outage."""
-    if question.key == MINUTE:
+    if question.lookup is None:
         return matching(of_minute(settings, question.value), question.where)
-    [lookup] = [lookup for lookup in contract.lookups if lookup.name == question.key]
-    return matching(of(settings, lookup, question.value), question.where)
+    return matching(of(settings, question.lookup, question.value), question.where)
 
 
 def matching(events: Iterable[Event], where: Mapping[Dimension, str]) -> Iterator[Event]:
@@ -176,8 +177,7 @@ def minutes_of(settings: Settings, lookup: Lookup, value: Key, raw: bytes) -> li
     with mysql.connected(settings, "reader", settings.domain) as connection:
         found = mysql.query(connection, select, (raw,))
     if not found:
-        kept = f"it keeps {settings.mysql_retention_days} days"
-        raise UnknownKey(f"MySQL has no {lookup.name} {value}; {kept}.")
+        raise UnknownKey(f"MySQL has no {lookup.name} {value}; it keeps {settings.mysql_retention_days} days.")
     first, last = (time.replace(second=0, microsecond=0, tzinfo=UTC) for time in found[0])
     return [first + number * A_MINUTE for number in range((last - first) // A_MINUTE + 1)]
 

@@ -94,7 +94,7 @@ def with_damaged_bytes(value: bytes, chance: random.Random) -> bytes:
 def damaged_records(seed: int) -> Iterator[bytes]:
     """Endless."""
     chance = random.Random(seed)  # noqa: S311 - nothing here is a secret
-    for record in simulate(Simulation("ecommerce", seed, START, 200.0, Rates())):
+    for record in simulate(Simulation(DOMAIN, seed, START, 200.0, Rates())):
         event = json.loads(record.value)
         for _ in range(8):
             if chance.random() < 0.7:

@@ -228,16 +228,22 @@ def _business_key(events: SchemaObject, fields: tuple[Field, ...], where: str) -
             raise ContractError(f"{where}: the business key {stated} needs a critical field of UUIDs and a condition")
 
 
-def _amount(events: SchemaObject, fields: tuple[Field, ...], where: str) -> Amount | None:
+def _amount(events: SchemaObject, fields: tuple[Field, ...], lookups: tuple[Lookup, ...], where: str) -> Amount | None:
+    tables = {lookup.name: lookup.table for lookup in lookups if lookup.table != RAW}
     numbers = {field.name for field in fields if field.type == "integer" and field.critical}
     names = {name for field in fields if field.name == "event_name" for name in field.allowed}
     match _value(events.customProperties, "amount"):
         case None:
             return None
-        case {"field": str(name), "events": list(of), **more} if name in numbers and names.issuperset(of):
-            return Amount(name, tuple(of), more.get("table"))
+        case {"field": str(name), "events": list(of), **more} if (
+            name in numbers and names.issuperset(of) and (by := more.get("lookup")) in (None, *tables)
+        ):
+            return Amount(name, tuple(of), tables.get(by))
         case stated:
-            raise ContractError(f"{where}: the amount {stated} needs a critical integer field, and names of events")
+            raise ContractError(
+                f"{where}: the amount {stated} needs a critical integer field, names of events, and no lookup or one "
+                "with a table of its own"
+            )
 
 
 def _lookups(events: SchemaObject, fields: tuple[Field, ...], where: str) -> tuple[Lookup, ...]:
@@ -292,6 +298,7 @@ def parse(text: str, where: str) -> Contract:
         raise ContractError(f"{where}: two expectations share a name")
     marked = _marked(events.properties)
     fields = tuple(_field(p, where, marked) for p in events.properties or [])
+    lookups = _lookups(events, fields, where)
     return Contract(
         domain=document.name or "",
         version=_version(document, where),
@@ -299,11 +306,11 @@ def parse(text: str, where: str) -> Contract:
         identity=_only(events, "primaryKey", where),
         partitioned_by=_only(events, "partitioned", where),
         business_key=_business_key(events, fields, where),
-        amount=_amount(events, fields, where),
+        amount=_amount(events, fields, lookups, where),
         fields=fields,
         expectations=tuple(expectations),
         dimensions=_dimensions(events, fields, where),
-        lookups=_lookups(events, fields, where),
+        lookups=lookups,
         max_late=_minutes(events, "maxLateMinutes", where),
         max_future=_minutes(events, "maxFutureMinutes", where),
     )

@@ -18,9 +18,8 @@ from kafka.errors import KafkaError
 
 import contracts
 import settings as stack
-from producer import domains
 from producer.faults import LATEST_OF_ALLOWED, Rates
-from producer.incident import Watch, path_of
+from producer.incident import Watch, kind_of, path_of
 from producer.ledger import Ledger, LedgerBusyError, LedgerError
 from producer.pace import FARTHEST_AHEAD_S, FARTHEST_BEHIND, OutOfStep, live, unpaced
 from producer.publish import Publisher, SendError, Stopped
@@ -102,7 +101,7 @@ def run(options: argparse.Namespace, settings: stack.Settings, stop: Flag) -> No
     """Publishes until the events are sent or `stop` is set."""
     rates = Rates(*(getattr(settings, f"producer_{rate}") for rate in Rates._fields))
     contract = contracts.load(settings.domain)
-    kind = getattr(domains.load(settings.domain), "INCIDENT", None)
+    kind = kind_of(settings.domain)
     strikes = Watch(path_of(settings), kind).strikes if kind else never
     with Ledger(settings.ledger_path) as ledger, Publisher(settings, ledger, stop) as publisher:
         backfill = min(timedelta(minutes=settings.producer_backfill_minutes), contract.max_late * LATEST_OF_ALLOWED)

@@ -118,7 +118,7 @@ class Faults:
 
     @cached_property
     def late_minutes(self) -> tuple[float, float]:
-        """After how many minutes late events come, at least and at most."""
+        """After how many minutes late events come, at least and at most: 1 and 45 where two hours are allowed."""
         latest = self.contract.max_late / timedelta(minutes=1) * LATEST_OF_ALLOWED
         return latest / 45, latest
 

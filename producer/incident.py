@@ -118,6 +118,11 @@ def save(path: Path, incident: Incident) -> None:
         raise
 
 
+def kind_of(domain: str) -> Kind | None:
+    """What can fail in a domain; None where its module has nothing."""
+    return getattr(domains.load(domain), "INCIDENT", None)
+
+
 class Watch:
     """The incident of a file, as the simulated clock goes on; what is no incident is reported once and ignored."""
 
@@ -192,7 +197,7 @@ def parse(kind: Kind, arguments: list[str] | None = None) -> argparse.Namespace:
 
 def main(arguments: list[str] | None = None) -> int:
     settings = stack.load()
-    kind = getattr(domains.load(settings.domain), "INCIDENT", None)
+    kind = kind_of(settings.domain)
     if kind is None:
         print(f"There are no incidents to practise on in the domain {settings.domain}.")  # noqa: T201
         return 1

@@ -130,10 +130,8 @@ def check(settings: Settings) -> None:
 
 def judge_of(settings: Settings) -> Judge:
     """A judge that returns what the tables and the archive need."""
-    module = domains.load(settings.domain)
     keys = [name for archive in domains.raw_tables(settings.domain) for name in archive.clustering]
-    told = domains.told_by(contracts.load(settings.domain))
-    return domains.judge(settings.domain, tuple(dict.fromkeys([*module.COLUMNS, *told, *keys])))
+    return domains.judge(settings.domain, tuple(dict.fromkeys([*domains.columns_of(settings.domain), *keys])))
 
 
 def good_ones(judge: Judge, some: Sequence[Letter]) -> pl.DataFrame:

@@ -74,7 +74,7 @@ def show() -> Response:
     if not given:
         return answer()
     question = raw_events.question(given, contract)
-    count, others, newest = newest_of(raw_events.find(settings, contract, question))
+    count, others, newest = newest_of(raw_events.find(settings, question))
     rows = [row(event) for event in newest]
     columns = [name for name in rows[0].cells if any(row.cells[name] for row in rows)] if rows else []
     counts = {"count": count, "others": others}
@@ -83,7 +83,7 @@ def show() -> Response:
 
 @page.get("/events.jsonl")
 def download() -> Response:
-    events = raw_events.find(settings, contract, raw_events.question(parameters(), contract))
+    events = raw_events.find(settings, raw_events.question(parameters(), contract))
     first = list(islice(events, 1))  # read now: once the answer has begun, it can't say that Cassandra is away
     lines = (f"{event.payload}\n" for event in chain(first, events) if not event.passed_over)
     name = {"Content-Disposition": "attachment; filename=events.jsonl"}

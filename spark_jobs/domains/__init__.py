@@ -47,11 +47,15 @@ def tables(domain: str) -> tuple[Table, ...]:
 
 def judge(domain: str, columns: Sequence[str] | None = None, kept: bool = True) -> Judge:
     """The judge of a domain's records, returning `columns`, by default those that its tables need."""
-    module, contract = load(domain), contracts.load(domain)
-    if columns is None:
-        counted = ("event_name", "occurred_at", *([contract.amount.field] if contract.amount else []))
-        columns = tuple(dict.fromkeys((*module.COLUMNS, *told_by(contract), *counted)))
-    return Judge(contract, columns, module.DERIVED, kept)
+    wanted = columns_of(domain) if columns is None else columns
+    return Judge(contracts.load(domain), wanted, load(domain).DERIVED, kept)
+
+
+def columns_of(domain: str) -> tuple[str, ...]:
+    """The fields that a domain's tables need, and those by which an event is told."""
+    contract = contracts.load(domain)
+    counted = ("event_name", "occurred_at", *([contract.amount.field] if contract.amount else []))
+    return tuple(dict.fromkeys((*load(domain).COLUMNS, *told_by(contract), *counted)))
 
 
 def told_by(contract: Contract) -> tuple[str, ...]:

@@ -80,7 +80,8 @@ def lines(archive: Archive, events: pl.DataFrame) -> Iterator[Row]:
     for it."""
     columns = [encoded(events[name]) for name in (*archive.clustering, "digest", "value")]
     if archive.sharded_by:
-        shards = [bytes([cassandra.shard(key)]) for key in encoded(events[archive.sharded_by])]
+        keys = columns[archive.clustering.index(archive.sharded_by)]
+        shards = [bytes([cassandra.shard(key)]) for key in keys]
         columns = [encoded(events["occurred_at"].dt.truncate("1m")), shards, *columns]
     return zip(*columns, strict=True)
 

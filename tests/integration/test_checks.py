@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -30,13 +31,14 @@ PLACES = [
 @pytest.fixture(scope="module")
 def cursors(stack: Stack) -> Iterator[dict[str, Any]]:
     """Domain -> a cursor in empty tables of it."""
-    domains = {domain for domain, *_ in PLACES}
-    assert domains == {"ecommerce"}
-    with own_database(stack.settings, "checked") as cursor:
-        cursor.execute("SET SESSION sql_mode = ''")  # what is left out has its type's zero
-        for script in mysql.scripts("ecommerce"):
-            mysql.run_script(cursor, script)
-        yield {"ecommerce": cursor}
+    with ExitStack() as databases:
+        cursors = {}
+        for domain in {domain for domain, *_ in PLACES}:
+            cursors[domain] = cursor = databases.enter_context(own_database(stack.settings, f"{domain}__checked"))
+            cursor.execute("SET SESSION sql_mode = ''")  # what is left out has its type's zero
+            for script in mysql.scripts(domain):
+                mysql.run_script(cursor, script)
+        yield cursors
 
 
 @pytest.mark.parametrize(("domain", "name", "stem"), PLACES)

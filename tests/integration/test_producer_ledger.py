@@ -174,8 +174,8 @@ def in_the_topic(settings: Settings) -> LedgerView:
         minute = int(datetime.fromisoformat(event["occurred_at"]).timestamp()) // 60 * 60
         name, worth = event["event_name"], event.get("reporting_value", 0)
         sums = minutes.setdefault((minute, name), [0, 0])
-        for index, more in enumerate((1, worth * (name in ("purchase", "refund")))):
-            sums[index] += more
+        sums[0] += 1
+        sums[1] += worth * (name in ("purchase", "refund"))
     return LedgerView(
         kinds=dict(kinds),
         minutes=[(*key, *sums) for key, sums in sorted(minutes.items())],

@@ -42,7 +42,7 @@ FILES = assets.read(DOMAIN)
 
 @pytest.fixture(scope="module")
 def events() -> pl.DataFrame:
-    simulation = Simulation("ecommerce", SEED, START, RATE, Rates(0, 0, 0, 0, 0), time(12))
+    simulation = Simulation(DOMAIN, SEED, START, RATE, Rates(0, 0, 0, 0, 0), time(12))
     records = list(simulate(simulation, EVENTS))
     at = pl.Series(
         [datetime.fromtimestamp(record.at_ms / 1000, UTC) for record in records], dtype=pl.Datetime("us", "UTC")

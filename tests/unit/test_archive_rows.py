@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from uuid import UUID
+from zlib import crc32
 
 import polars as pl
 import pytest
@@ -16,7 +17,7 @@ from settings import ROOT
 from spark_jobs import domains
 from spark_jobs.seen import digests
 from spark_jobs.sinks import cassandra as sink
-from stores.cassandra import statements
+from stores.cassandra import SHARDS, statements
 
 EVENTS, ORDERS = domains.raw_tables("ecommerce")
 START = datetime(2026, 3, 14, 15, 9, 30, tzinfo=UTC)
@@ -56,6 +57,15 @@ def test_a_row_is_encoded_as_the_driver_encodes_it() -> None:
     digest = (7).to_bytes(8)
     values = (START.replace(second=0), 5, UUID(bytes=b"\x25" * 16), START, UUID(int=0), digest, "event 0")
     assert row == tuple(column.serialize(value, 5) for column, value in zip(columns, values, strict=True))
+
+
+def test_a_text_can_be_what_events_are_partitioned_by() -> None:
+    stations = ["harbour", "hill"]
+    raw = sink.Archive("events", ("station", "occurred_at", "event_id"), "station")
+    found = sink.rows(raw, frame([bytes(16)] * 2).with_columns(pl.Series("station", stations)))
+    assert {shard[0]: row[2] for (_, shard), [row] in found.items()} == {
+        crc32(name.encode()) % SHARDS: name.encode() for name in stations
+    }
 
 
 def test_only_events_with_an_order_go_by_order() -> None:
