@@ -27,8 +27,8 @@ class Reached:
     duplicates: int | None = None
 
     def lag(self, ends: Offsets) -> int:
-        """Records in Kafka, whose ends are given, that the query has not done yet."""
-        return sum(end - self.offsets.get(partition, 0) for partition, end in ends.items())
+        """Records in Kafka up to these ends that the query has not done yet; it may be past some of them by now."""
+        return sum(max(0, end - self.offsets.get(partition, 0)) for partition, end in ends.items())
 
     def passed(self, ends: Offsets) -> bool:
         return all(self.offsets.get(partition, 0) >= end for partition, end in ends.items())

@@ -85,6 +85,7 @@ def test_together() -> None:
 def test_lag() -> None:
     reached = Reached({0: 5, 1: 7}, 12, 0, MINUTE)
     assert reached.lag({0: 6, 1: 7, 2: 3}) == 4
+    assert reached.lag({0: 6, 1: 2}) == 1
     assert not reached.passed({0: 6, 1: 7})
     assert reached.passed({0: 5, 1: 7})
 
