@@ -11,7 +11,7 @@ import os
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ ROOT = Path(__file__).resolve().parent
 ENV_FILE = ROOT / ".env"
 INSTALL = ROOT / ".local" / "install"
 """Virtual environments, jars and the MySQL server: shared by every stack of this checkout."""
+DOMAINS = tuple(sorted(path.stem for path in (ROOT / "contracts").glob("*.yaml")))
+"""The domains there are: each has a contract."""
 
 SECRETS = (
     "mysql_root",
@@ -45,7 +47,7 @@ class Settings:
 
     runtime: str = "auto"
     state_dir: str = ".local/state"
-    domain: str = "ecommerce"
+    domains: tuple[str, ...] = ("ecommerce",)
 
     kafka_host: str = "127.0.0.1"
     kafka_port: int = 19092
@@ -91,6 +93,25 @@ class Settings:
     spark_aggregate_trigger_ms: int = 1000
     spark_archive_trigger_ms: int = 5000
     spark_max_offsets_per_trigger: int = 100_000
+
+    @property
+    def domain(self) -> str:
+        """The domain, of settings that are of one: `each` makes them."""
+        [domain] = self.domains
+        return domain
+
+    def each(self, domain: str | None = None) -> list[Settings]:
+        """The settings of each domain alone, or of the one that is named. Raises SettingError where it is not there."""
+        if domain is not None and domain not in self.domains:
+            raise SettingError(f"there is no domain {domain!r} here; there are: {', '.join(self.domains)}")
+        return [replace(self, domains=(name,)) for name in self.domains if domain in (None, name)]
+
+    def one(self, domain: str | None = None) -> Settings:
+        """The settings of the domain that is named, or of the only one. Raises SettingError."""
+        found = self.each(domain)
+        if len(found) > 1:
+            raise SettingError(f"there are several domains: add --domain {' or --domain '.join(self.domains)}")
+        return found[0]
 
     def path(self, *parts: str) -> Path:
         """A path inside the stack's state folder."""
@@ -144,6 +165,10 @@ ORIGIN = r"https?://[\w.-]+(:\d+)?"
 
 ALLOWED: dict[str, tuple[Any, str]] = {
     "runtime": (lambda v: v in ("auto", "compose", "native"), "auto, compose or native"),
+    "domains": (
+        lambda v: v and len(set(v)) == len(v) and set(v) <= set(DOMAINS),
+        f"one of {', '.join(DOMAINS)}, or several with commas between them",
+    ),
     "kafka_partitions": (lambda v: 1 <= v <= 1024, "1 to 1024"),
     "producer_rate": (lambda v: 0 < v <= 1_000_000, "more than 0 and at most 1000000 events/s"),
     "producer_duplicates": (lambda v: 0 <= v <= 0.5, "0 to 0.5"),
@@ -181,6 +206,7 @@ KINDS: dict[str, tuple[Any, str]] = {
     "int": (int, "an integer"),
     "float": (float, "a number"),
     "bool": (lambda text: {"true": True, "false": False}[text.lower()], "true or false"),
+    "tuple[str, ...]": (lambda text: tuple(text.replace(",", " ").split()), "names with commas between them"),
 }
 """Type of a setting -> how it is read, and what it is called."""
 
@@ -209,7 +235,7 @@ def read_env_file(path: Path) -> dict[str, str]:
     return {key.strip(): value.strip().strip("\"'") for key, value in pairs}
 
 
-RENAMED = {"ALERT_NO_ORDER_MINUTES": "ALERT_QUIET_MINUTES"}
+RENAMED = {"ALERT_NO_ORDER_MINUTES": "ALERT_QUIET_MINUTES", "DOMAIN": "DOMAINS"}
 """Settings by the name that they had before: to ignore one would change what it was set for, without a word."""
 
 
@@ -227,8 +253,13 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
 
 def as_environment(settings: Settings) -> dict[str, str]:
     """The environment variables that make `load` return these settings in another process."""
-    values = {f.name.upper(): getattr(settings, f.name) for f in fields(Settings)}
-    return {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in values.items()}
+    return {f.name.upper(): _text(getattr(settings, f.name)) for f in fields(Settings)}
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ",".join(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def generate_secrets(settings: Settings) -> list[str]:

@@ -29,25 +29,47 @@ EXPECTED = (
 """Errors whose message says it all."""
 
 
-def parse(contract: contracts.Contract) -> argparse.Namespace:
+def first_options() -> argparse.ArgumentParser:
+    """What decides which options there are."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--domain", help="of this domain alone, where several run")
+    return parser
+
+
+def parse(settings: Settings, arguments: list[str]) -> argparse.Namespace:
+    """The options, with `settings`: a list of those of each domain that is asked about. Raises SettingError, and
+    ContractError for events of a domain, whose contract says what they are found by."""
+    of_domain = first_options()
+    asked, _ = of_domain.parse_known_args(arguments)
     parser = argparse.ArgumentParser(prog="python -m audit", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    verifying = commands.add_parser("verify", help="compare ledger, Cassandra, MySQL and dead letter")
+    verifying = commands.add_parser(
+        "verify", help="compare ledger, Cassandra, MySQL and dead letter", parents=[of_domain]
+    )
     verifying.add_argument("--deadline-s", type=float, default=DEADLINE_S, help="how long to wait for the pipeline")
     verifying.add_argument("--all", action="store_true", help="all that is kept, not only what was not proven before")
-    commands.add_parser("status", help="the pipeline's figures")
-    events = commands.add_parser("events", help="raw events as JSON lines")
-    which = events.add_mutually_exclusive_group(required=True)
+    commands.add_parser("status", help="the pipeline's figures", parents=[of_domain])
+    events = commands.add_parser("events", help="raw events as JSON lines", parents=[of_domain])
+    if "events" in arguments:
+        add_questions(events, contracts.load(settings.one(asked.domain).domain))
+    events.add_argument("--all", action="store_true", help="those as well that do not count: conflicts and repeats")
+    options = parser.parse_args(arguments)
+    options.settings = settings.each(options.domain)
+    return options
+
+
+def add_questions(parser: argparse.ArgumentParser, contract: contracts.Contract) -> None:
+    """Options for what events are found by, and for the contract's dimensions."""
+    which = parser.add_mutually_exclusive_group(required=True)
     for key, (_, meaning) in raw_events.keys(contract).items():
         which.add_argument(f"--{key}", default="", help=meaning)
-    events.add_argument("--all", action="store_true", help="those as well that do not count: conflicts and repeats")
     for dimension in contract.dimensions:
         option = f"--{dimension.name.replace('_', '-')}"
-        events.add_argument(option, default="", help=f"only those with it: {dimension.field.description}")
-    return parser.parse_args()
+        parser.add_argument(option, default="", help=f"only those with it: {dimension.field.description}")
 
 
-def run(options: argparse.Namespace, settings: Settings, contract: contracts.Contract) -> int:
+def run(options: argparse.Namespace, settings: Settings) -> int:
+    """Answers for one domain; raises EXPECTED."""
     if options.command == "verify":
         verdict = verify(settings, options.deadline_s, options.all)
         for difference in verdict.differences:
@@ -57,12 +79,27 @@ def run(options: argparse.Namespace, settings: Settings, contract: contracts.Con
     if options.command == "status":
         print(figures.table(figures.read(settings)))  # noqa: T201
         return 0
-    given = {name: text for name, text in vars(options).items() if name != "command"}
+    given = {name: text for name, text in vars(options).items() if name not in ("command", "domain", "settings")}
     everything = given.pop("all")
-    for event in raw_events.find(settings, raw_events.question(given, contract)):
+    for event in raw_events.find(settings, raw_events.question(given, contracts.load(settings.domain))):
         if everything or not event.passed_over:
             print(event.payload)  # noqa: T201
     return 0
+
+
+def run_each(options: argparse.Namespace) -> int:
+    """Answers for one domain after the other, under its name where there are several; what is wrong with one keeps no
+    other from its answer. Returns the highest of their exit codes."""
+    codes = []
+    for settings in options.settings:
+        if len(options.settings) > 1:
+            print(f"{'' if not codes else chr(10)}{settings.domain}", flush=True)  # noqa: T201
+        try:
+            codes.append(run(options, settings))
+        except EXPECTED as error:
+            log.error("%s", error)
+            codes.append(1)
+    return max(codes)
 
 
 def main() -> int:
@@ -70,9 +107,7 @@ def main() -> int:
     for noisy in ("kafka", "cassandra", "mysql"):
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
     try:
-        settings = settings_module.load()
-        contract = contracts.load(settings.domain)
-        return run(parse(contract), settings, contract)
+        return run_each(parse(settings_module.load(), sys.argv[1:]))
     except BrokenPipeError:  # whoever read has had enough, as `head` has
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

@@ -57,8 +57,11 @@ class Question:
 
 
 def _minute(text: str) -> datetime:
-    time = datetime.fromisoformat(text)
-    time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    if re.fullmatch(r"-\d{1,6}", text):
+        time = datetime.now(UTC) + int(text) * A_MINUTE
+    else:
+        time = datetime.fromisoformat(text)
+        time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     return time.replace(second=0, microsecond=0)
 
 
@@ -67,7 +70,7 @@ def keys(contract: Contract) -> dict[str, tuple[Callable[[str], Any], str]]:
     kinds = {"uuid": (UUID, "which is a UUID"), "string": (str, "as it stands there")}
     lookups = {lookup.name: (kinds[lookup.field.type], lookup.field.name) for lookup in contract.lookups}
     return {
-        MINUTE: (_minute, "a time such as 2026-11-22T11:20, in UTC where it names no zone"),
+        MINUTE: (_minute, "a time such as 2026-11-22T11:20, in UTC where it names no zone, or -2: two minutes ago"),
         **{name: (read, f"a {field}, {what}") for name, ((read, what), field) in lookups.items()},
     }
 

@@ -19,6 +19,16 @@ from open_data_contract_standard.model import (
 from pydantic import ValidationError
 
 FOLDER = Path(__file__).resolve().parent
+IDENTITY = "event_id"
+"""The field by which an event is told from every other one."""
+ENVELOPE = {
+    IDENTITY: "uuid",
+    "event_name": "string",
+    "schema_version": "integer",
+    "occurred_at": "timestamp",
+    "sent_at": "timestamp",
+}
+"""What every domain's events have, and the pipeline goes by: required field -> type."""
 TYPES = ("string", "uuid", "integer", "timestamp", "array")
 ACTIONS = ("keep", "drop", "fail")
 
@@ -123,7 +133,6 @@ class Contract:
     """What a domain's events are.
 
     - version: what senders state as schema_version, at most
-    - identity: the field by which an event is told from every other one
     - partitioned_by: the field whose values keep their events together, in order, in Kafka and in the archive
     - business_key: by which it is told as well, None where ids are enough
     - amount: what is added up exactly, None where there is nothing
@@ -134,7 +143,6 @@ class Contract:
     domain: str
     version: int
     purpose: str
-    identity: str
     partitioned_by: str
     business_key: BusinessKey | None
     amount: Amount | None
@@ -260,6 +268,15 @@ def _lookups(events: SchemaObject, fields: tuple[Field, ...], where: str) -> tup
     return tuple(lookups)
 
 
+def _check_envelope(events: SchemaObject, fields: tuple[Field, ...], where: str) -> None:
+    there = {field.name: field.type for field in fields if field.required}
+    for name, kind in ENVELOPE.items():
+        if there.get(name) != kind:
+            raise ContractError(f"{where}: every domain's events have a required field {name} of the type {kind}")
+    if (key := _only(events, "primaryKey", where)) != IDENTITY:
+        raise ContractError(f"{where}: primaryKey must be {IDENTITY}, not {key}")
+
+
 def _only(events: SchemaObject, mark: str, where: str) -> str:
     """The name of the one field that has a mark."""
     names = [prop.name or "" for prop in events.properties or [] if getattr(prop, mark)]
@@ -299,11 +316,11 @@ def parse(text: str, where: str) -> Contract:
     marked = _marked(events.properties)
     fields = tuple(_field(p, where, marked) for p in events.properties or [])
     lookups = _lookups(events, fields, where)
+    _check_envelope(events, fields, where)
     return Contract(
         domain=document.name or "",
         version=_version(document, where),
         purpose=(document.description.purpose or "") if document.description else "",
-        identity=_only(events, "primaryKey", where),
         partitioned_by=_only(events, "partitioned", where),
         business_key=_business_key(events, fields, where),
         amount=_amount(events, fields, lookups, where),

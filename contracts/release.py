@@ -80,7 +80,7 @@ def obstacles(old: Contract | None, new: Contract) -> Iterator[str]:
         yield f"{VERSION_FIELD} must allow 1 to {due}"
     if old is None:
         return
-    for name in ("domain", "identity", "partitioned_by", "max_late", "max_future"):
+    for name in ("domain", "partitioned_by", "max_late", "max_future"):
         if getattr(old, name) != getattr(new, name):
             yield f"{name} must stay {getattr(old, name)}: what is stored goes by it"
     if old.business_key not in (None, new.business_key):

@@ -81,9 +81,15 @@ def start(settings: Settings, services: list[str]) -> None:
 
 
 def dashboards(settings: Settings) -> list[str]:
-    """The dashboards there are: each is a file, and its name the end of its address."""
-    folders = (ROOT / "superset" / "dashboards" / name / "dashboards" for name in (settings.domain, "pipeline"))
-    return [path.stem for folder in folders for path in sorted(folder.glob("*.yaml"))]
+    """The dashboards there are: each is a file, and its name the end of its address. To those that every domain has,
+    all domains but the first one add their name."""
+
+    def of(folder: str) -> list[str]:
+        return [path.stem for path in sorted((ROOT / "superset" / "dashboards" / folder / "dashboards").glob("*.yaml"))]
+
+    own = [slug for domain in settings.domains for slug in of(domain)]
+    _, *others = settings.domains
+    return own + [name + end for end in ("", *(f"-{domain}" for domain in others)) for name in of("pipeline")]
 
 
 def rebuild(stack: Runtime, arguments: list[str]) -> int:

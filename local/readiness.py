@@ -95,6 +95,12 @@ def mysql(settings: Settings) -> str | None:
 
 
 def spark(settings: Settings) -> str | None:
+    """The queries of each domain do as `_queries` says."""
+    wrong = [f"{one.domain}: {missing}" for one in settings.each() if (missing := _queries(one))]
+    return "; ".join(wrong) or None
+
+
+def _queries(settings: Settings) -> str | None:
     """Both queries run, and the aggregates' one, the slower to start, has committed lately or has nothing to do."""
     from audit import progress
     from spark_jobs.heartbeat import heartbeat

@@ -1,4 +1,5 @@
-"""Sends simulated events to Kafka, with faults among them, and keeps the ledger of what was acknowledged."""
+"""Sends simulated events of each domain to Kafka, with faults among them, and keeps the ledgers of what was
+acknowledged."""
 
 from __future__ import annotations
 
@@ -9,6 +10,8 @@ import os
 import secrets
 import signal
 import sys
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from threading import Event as Flag
 from time import gmtime
@@ -18,6 +21,7 @@ from kafka.errors import KafkaError
 
 import contracts
 import settings as stack
+from producer import domains
 from producer.faults import LATEST_OF_ALLOWED, Rates
 from producer.incident import Watch, kind_of, path_of
 from producer.ledger import Ledger, LedgerBusyError, LedgerError
@@ -98,7 +102,7 @@ def parse(arguments: list[str] | None = None) -> tuple[argparse.Namespace, stack
 
 
 def run(options: argparse.Namespace, settings: stack.Settings, stop: Flag) -> None:
-    """Publishes until the events are sent or `stop` is set."""
+    """Publishes a domain's events until they are sent or `stop` is set."""
     rates = Rates(*(getattr(settings, f"producer_{rate}") for rate in Rates._fields))
     contract = contracts.load(settings.domain)
     kind = kind_of(settings.domain)
@@ -111,7 +115,7 @@ def run(options: argparse.Namespace, settings: stack.Settings, stop: Flag) -> No
             seed = secrets.randbits(32) if options.seed is None else options.seed
             start = options.start or datetime.now(UTC) - backfill
             simulation = Simulation(settings.domain, seed, start, settings.producer_rate, rates, options.daytime)
-            log.info("simulating %s", simulation.identity)
+            log.info("simulating %s: %s", settings.domain, simulation.identity)
             ledger.begin(simulation.identity)
             records = simulate(simulation, options.events, strikes)
             farthest_s = (
@@ -123,12 +127,13 @@ def run(options: argparse.Namespace, settings: stack.Settings, stop: Flag) -> No
                     publisher.publish(batch)
                 break
             except OutOfStep:
-                log.warning("the simulation is out of step with the clock: going on from now")
+                log.warning("%s: the simulation is out of step with the clock: going on from now", settings.domain)
                 backfill = timedelta()
         totals, amount = ledger.view(), contract.amount
         log.info(
-            "%d records acknowledged by this producer; the ledger has %d: %d events (%d of them late), %d duplicates "
-            "(%d conflicts, %d reloads), %d malformed%s",
+            "%s: %d records acknowledged by this producer; the ledger has %d: %d events (%d of them late), "
+            "%d duplicates (%d conflicts, %d reloads), %d malformed%s",
+            settings.domain,
             publisher.acknowledged,
             totals.acknowledged,
             totals.events,
@@ -139,6 +144,30 @@ def run(options: argparse.Namespace, settings: stack.Settings, stop: Flag) -> No
             totals.malformed,
             "".join(f", {name} {totals.by_name.get(name, (0, 0))[1]}" for name in amount.events) if amount else "",
         )
+
+
+def run_all(options: argparse.Namespace, settings: stack.Settings, stop: Flag) -> dict[str, BaseException]:
+    """Publishes for all domains, side by side, until their events are sent or `stop` is set.
+
+    Returns by which error a domain ended. One that can't begin leaves the others running; any other error stops all,
+    and it is best to start again.
+    """
+    errors = {}
+    with ThreadPoolExecutor(len(settings.domains)) as pool:
+        running = {pool.submit(run, options, each, stop): each.domain for each in settings.each()}
+        for done in as_completed(running):
+            if error := done.exception():
+                errors[running[done]] = error
+                if not is_refusal(error):
+                    stop.set()
+                elif len(errors) < len(running):
+                    log.error("%s: %s", running[done], error)
+    return errors
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Whether starting again would not help."""
+    return isinstance(error, (contracts.ContractError, LedgerError)) and not isinstance(error, LedgerBusyError)
 
 
 def _worth_reading(record: logging.LogRecord) -> bool:
@@ -166,23 +195,29 @@ def main() -> int:
     for handler in logging.getLogger().handlers:
         handler.addFilter(_worth_reading)
     options, settings = parse()
+    settings = replace(settings, domains=tuple(filter(domains.is_there, settings.domains)))
+    if not settings.domains:
+        log.error("there is nothing to simulate: see producer/domains")
+        return BAD_SETTING
     stop = Flag()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    try:
-        run(options, settings, stop)
-    except Stopped:
-        _exit_at_once(0)
-    except (SendError, KafkaError) as error:
-        log.error("%s: ending; the next start settles what is in flight", error)
-        _exit_at_once(1)
-    except LedgerBusyError as error:
-        log.error("%s", error)
-        return 1
-    except LedgerError as error:
-        log.error("%s", error)
-        return BAD_SETTING
-    return 0
+    errors = run_all(options, settings, stop)
+    for domain, error in errors.items():
+        match error:
+            case Stopped():
+                pass
+            case SendError() | KafkaError():
+                log.error("%s: %s: ending; the next start settles what is in flight", domain, error)
+            case LedgerError() | contracts.ContractError():
+                log.error("%s: %s", domain, error)
+            case _:
+                raise error
+    failed = [error for error in errors.values() if not isinstance(error, Stopped)]
+    code = 0 if not failed else BAD_SETTING if all(map(is_refusal, failed)) else 1
+    if any(isinstance(error, (Stopped, SendError, KafkaError)) for error in errors.values()):
+        _exit_at_once(code)
+    return code
 
 
 if __name__ == "__main__":

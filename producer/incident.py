@@ -12,7 +12,7 @@ import logging
 import os
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -174,12 +174,19 @@ def minutes(text: str) -> int:
     return value
 
 
+def domain_option() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--domain", help="where several that have incidents run: in which one")
+    return parser
+
+
 def parse(kind: Kind, arguments: list[str] | None = None) -> argparse.Namespace:
     what = kind.effect.format("one of them").capitalize()
     parser = argparse.ArgumentParser(
         prog="make incident",
         usage='make incident ARGS="..."',
         description=f"{what} from now on, in place of an incident that is still on.",
+        parents=[domain_option()],
     )
     parser.add_argument(
         f"--{kind.option}", dest="choice", choices=kind.choices, default=kind.default, help="(default: %(default)s)"
@@ -197,11 +204,14 @@ def parse(kind: Kind, arguments: list[str] | None = None) -> argparse.Namespace:
 
 def main(arguments: list[str] | None = None) -> int:
     settings = stack.load()
-    kind = kind_of(settings.domain)
-    if kind is None:
-        print(f"There are no incidents to practise on in the domain {settings.domain}.")  # noqa: T201
+    kinds = {domain: kind for domain in settings.domains if (kind := kind_of(domain))}
+    if not kinds:
+        print(f"There are no incidents to practise on in {', '.join(settings.domains)}.")  # noqa: T201
         return 1
-    options, path = parse(kind, arguments), path_of(settings)
+    asked, _ = domain_option().parse_known_args(arguments)
+    settings = replace(settings, domains=tuple(kinds)).one(asked.domain)
+    kind, path = kinds[settings.domain], path_of(settings)
+    options = parse(kind, arguments)
     if options.stop:
         path.unlink(missing_ok=True)
         print("No incident any more: all goes on as ever.")  # noqa: T201 - the command's output
@@ -214,4 +224,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except stack.SettingError as error:
+        sys.exit(str(error))

@@ -1,6 +1,6 @@
-"""Runs the two queries (`run`), recomputes MySQL from Cassandra (`rebuild`), a range of it while they run (`rebuild
---since`), compares it with what such a recomputation would give (`rebuild --check`), or judges dead letters anew
-(`replay`)."""
+"""Runs the two queries of each domain (`run`), recomputes MySQL from Cassandra (`rebuild`), a range of it while they
+run (`rebuild --since`), compares it with what such a recomputation would give (`rebuild --check`), or judges dead
+letters anew (`replay`)."""
 
 from __future__ import annotations
 
@@ -33,22 +33,26 @@ def main() -> int:
         default=now().replace(second=0, microsecond=0),
         help="with --since: up to this minute",
     )
-    commands.add_parser("replay", help="judge dead letters anew; the job must be stopped")
+    replaying = commands.add_parser("replay", help="judge dead letters anew; the job must be stopped")
+    for command in (rebuilding, replaying):
+        command.add_argument("--domain", help="of this domain alone (default: of each in DOMAINS)")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for noisy in ("kafka", "cassandra", "mysql", "py4j"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
     try:
         settings = settings_module.load()
-        match options.command:
-            case "rebuild" if options.since:
-                rebuild_range.run(settings, options.since, options.until)
-            case "rebuild":
-                (rebuild.check if options.check else rebuild.run)(settings)
-            case "replay":
-                replay.run(settings)
-            case _:
-                job.run(settings)
+        if options.command in (None, "run"):
+            job.run(settings)
+            return 0
+        for of_domain in settings.each(options.domain):
+            match options.command:
+                case "rebuild" if options.since:
+                    rebuild_range.run(of_domain, options.since, options.until)
+                case "rebuild":
+                    (rebuild.check if options.check else rebuild.run)(of_domain)
+                case _:
+                    replay.run(of_domain)
     except (rebuild.Differs, rebuild_range.RangeRefused, replay.ReplayRefused, Outage) as error:
         log.error("%s", error)
         return 1

@@ -36,6 +36,7 @@ from spark_jobs.pipeline_tables import (
     rejects_by_minute,
     with_backlog,
 )
+from spark_jobs.query_progress import full_name
 from spark_jobs.seen import EVENT, ID_BYTES
 from spark_jobs.sinks import cassandra as archive_sink
 from spark_jobs.sinks.mysql import QUERY, SEEN_IDS, SEEN_KEYS, Batch, MySQLSink, now
@@ -135,7 +136,9 @@ class Aggregate:
             has.check(QUERY, stored.offsets)
             self.first, self.checkpoint_id, self.merged_batch = stored.offsets, stored.checkpoint_id, stored.batch_id
             self.dedup = patiently(lambda: self.sink.remembered(self.contract.business_key), "MySQL")
-        self.dedup.decided = patiently(lambda: archive_sink.passed_over(self._partitions_held()), "Cassandra")
+        self.dedup.decided = patiently(
+            lambda: archive_sink.passed_over(self.settings, self._partitions_held()), "Cassandra"
+        )
         self.caught_up_at = None if records_between(self.first, has.end) else now()
         patiently(lambda: self.sink.note_expectations(expectations(self.settings.domain)), "MySQL")
 
@@ -172,7 +175,7 @@ class Aggregate:
         return (
             records(spark, self.settings, self.first)
             .drop("key")
-            .writeStream.queryName(QUERY)
+            .writeStream.queryName(full_name(self.settings.domain, QUERY))
             .foreachBatch(self.merge)
             .option("checkpointLocation", self.checkpoint.spark_folder)
             .trigger(**trigger(self.settings.spark_aggregate_trigger_ms, once))
@@ -189,7 +192,7 @@ class Aggregate:
         judged = read_slices(slices.column("judged").to_pylist()) if slices.num_rows else self._nothing()
         batch = self.digest(judged, batch_id, started_at)
         # Before the others count: should this die between the two, it is decided all the same.
-        patiently(lambda: archive_sink.pass_over(self.archive, batch.passed_over), "Cassandra")
+        patiently(lambda: archive_sink.pass_over(self.settings, self.archive, batch.passed_over), "Cassandra")
         if not self.sink.commit(self.checkpoint_id, batch):
             log.warning("%s: batch %d had been committed already", QUERY, batch_id)
         self.merged_batch = batch_id

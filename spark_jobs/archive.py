@@ -17,7 +17,6 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming import StreamingQuery
 
-import settings as settings_module
 from settings import Settings
 from spark_jobs import domains
 from spark_jobs.checkpoint import (
@@ -29,6 +28,7 @@ from spark_jobs.checkpoint import (
     to_json,
     told,
 )
+from spark_jobs.query_progress import full_name
 from spark_jobs.sinks import cassandra as cassandra_sink
 from spark_jobs.sinks import dead_letter
 from spark_jobs.source import judged, kept, records, trigger, worker_judge
@@ -45,24 +45,22 @@ def checkpoint(settings: Settings) -> Checkpoint:
     return Checkpoint(settings.checkpoints_dir / settings.domain / QUERY, settings.events_topic)
 
 
-def archive_slices(domain: str, generation: int, slices: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def archive_slices(settings: Settings, generation: int, slices: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """For mapInArrow: writes each slice of the source, and tells how many events were written and records rejected.
 
     An outage is told as well, not raised: the driver then has the micro-batch done again, without Spark's failing.
     """
-    archives = domains.raw_tables(domain)
+    archives = domains.raw_tables(settings.domain)
     keys = tuple(dict.fromkeys(["occurred_at", *(name for archive in archives for name in archive.clustering)]))
-    judge = worker_judge(domain, keys, kept=False)
-    topic = settings_module.load().events_topic
-    dead_letter_topic = settings_module.load().dead_letter_topic
+    judge = worker_judge(settings.domain, keys, kept=False)
     for slice_ in slices:
         verdict = judged(judge, slice_).hstack(pl.DataFrame(pl.from_arrow(slice_.select(["value", "key", "length"]))))
         good = verdict.filter(pl.col("reject").is_null())
         bad = verdict.filter(pl.col("reject").is_not_null())
         outage = None
         try:
-            cassandra_sink.write(archives, good)
-            dead_letter.write(dead_letter_topic, rejects(topic, generation, bad))
+            cassandra_sink.write(settings, archives, good)
+            dead_letter.write(settings, rejects(settings.events_topic, generation, bad))
         except Outage as error:
             outage = str(error)
         yield pa.RecordBatch.from_pydict(
@@ -142,7 +140,7 @@ class Archive:
         """Starts the query, after `open`; `once`: it ends when it has all there is."""
         return (
             records(spark, self.settings, self.progress.offsets)
-            .writeStream.queryName(QUERY)
+            .writeStream.queryName(full_name(self.settings.domain, QUERY))
             .foreachBatch(self.write)
             .option("checkpointLocation", self.checkpoint.spark_folder)
             .trigger(**trigger(self.settings.spark_archive_trigger_ms, once))
@@ -167,7 +165,7 @@ class Archive:
 
     def _run(self, frame: DataFrame) -> int:
         """Has the workers write the micro-batch; returns the number of rejects. Raises Outage."""
-        work = partial(archive_slices, self.settings.domain, self.generation)
+        work = partial(archive_slices, self.settings, self.generation)
         outcomes = frame.mapInArrow(work, OUTCOME).toArrow().to_pylist()
         for outcome in outcomes:
             if outcome["outage"]:

@@ -17,7 +17,7 @@ LONGEST_BATCH_SECONDS = 60
 
 
 def heartbeat(settings: Settings) -> Path:
-    """A file that is touched twice a second while both queries run."""
+    """A file that is touched twice a second while both queries of the domain run."""
     return settings.path("run", f"spark.{settings.domain}.alive")
 
 
@@ -28,20 +28,22 @@ def newest(folder: Path, now: float) -> tuple[int, float]:
 
 
 def missing(settings: Settings, now: float) -> str | None:
-    """What keeps the job from working, `now` in seconds since the epoch; None when its queries run and commit the
+    """What keeps a domain from its work, `now` in seconds since the epoch; None when its queries run and commit the
     micro-batches that they begin."""
     alive = heartbeat(settings)
     if not alive.exists() or now - alive.stat().st_mtime > FRESH_SECONDS:
-        return "the queries do not run"
+        return f"the queries of {settings.domain} do not run"
     for log in sorted((settings.checkpoints_dir / settings.domain).glob("*/spark")):
+        name = f"{log.parent.name} of {settings.domain}"
         planned, age_seconds = newest(log / "offsets", now)
         committed, _ = newest(log / "commits", now)
         if committed < planned and age_seconds > LONGEST_BATCH_SECONDS:
-            return f"{log.parent.name} began micro-batch {planned} {age_seconds:.0f} s ago and has not committed it"
+            return f"{name} began micro-batch {planned} {age_seconds:.0f} s ago and has not committed it"
         if committed < 0:
-            return f"{log.parent.name} has committed nothing yet"
+            return f"{name} has committed nothing yet"
     return None
 
 
 if __name__ == "__main__":
-    sys.exit(missing(settings_module.load(), time.time()))
+    wrong = [missing(of_domain, time.time()) for of_domain in settings_module.load().each()]
+    sys.exit("; ".join(filter(None, wrong)) or None)

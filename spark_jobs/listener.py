@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -73,9 +74,9 @@ class Bridge(JStreamingQueryListener):
 
 
 class Listener(StreamingQueryListener):
-    """Puts a report of every micro-batch into the queue. What goes wrong is logged: no query fails by it."""
+    """Puts a report of every micro-batch into its domain's queue. What goes wrong is logged: no query fails by it."""
 
-    def __init__(self, reports: Reports) -> None:
+    def __init__(self, reports: Mapping[str, Reports]) -> None:
         self.reports = reports
 
     @property
@@ -85,7 +86,8 @@ class Listener(StreamingQueryListener):
     def hear(self, progress: str) -> None:
         """Takes a progress event as JSON."""
         try:
-            self.reports.offer(report(json.loads(progress)))
+            told = report(json.loads(progress))
+            self.reports[told.domain].offer(told)
         except Exception:
             log.exception("a query's progress can't be read: %s", progress)
 
@@ -100,7 +102,8 @@ class Listener(StreamingQueryListener):
 
 
 class Recorder:
-    """Writes reports, and how far each query is behind Kafka, which Spark does not tell while a query stands still.
+    """Writes a domain's reports, and how far each of its queries is behind Kafka, which Spark does not tell while one
+    stands still.
 
     `reached`: query -> the offsets at which it starts.
     """
@@ -153,14 +156,19 @@ class Recorder:
 
 
 @contextmanager
-def recording(settings: Settings, reached: Mapping[str, Offsets]) -> Iterator[Listener]:
-    """A listener whose reports are written until the end; see `Recorder`."""
-    reports, stopping = Reports(), threading.Event()
-    recorder = Recorder(settings, reports, reached)
-    thread = threading.Thread(target=recorder.run, args=(stopping,), name="query-progress", daemon=True)
-    thread.start()
+def recording(reached: Mapping[Settings, Mapping[str, Offsets]]) -> Iterator[Listener]:
+    """A listener whose reports are written until the end. `reached`: settings of a domain -> as for its Recorder."""
+    stopping, reports, threads = threading.Event(), {}, []
+    for settings, offsets in reached.items():
+        reports[settings.domain] = Reports()
+        recorder = Recorder(settings, reports[settings.domain], offsets)
+        name = f"query-progress-{settings.domain}"
+        threads.append(threading.Thread(target=recorder.run, args=(stopping,), name=name, daemon=True))
+        threads[-1].start()
     try:
         yield Listener(reports)
     finally:
         stopping.set()
-        thread.join(LAST_WRITE_S)  # not longer: a store may be away
+        until = time.monotonic() + LAST_WRITE_S  # not longer: a store may be away
+        for thread in threads:
+            thread.join(max(0.0, until - time.monotonic()))

@@ -28,7 +28,7 @@ MAXIMA = ("longest_ms", "lag_records", "lag_ms")
 
 @dataclass(frozen=True)
 class Report:
-    """A micro-batch that Spark has finished.
+    """A micro-batch that Spark has finished, of a domain's query.
 
     - spark_query_id: the id of the query's checkpoint in Spark; batch ids count within it
     - ended_at: UTC, naive
@@ -36,6 +36,7 @@ class Report:
     - phases_ms: by the columns of PHASES
     """
 
+    domain: str
     query: str
     spark_query_id: str
     batch_id: int
@@ -46,14 +47,21 @@ class Report:
     end: Offsets
 
 
+def full_name(domain: str, query: str) -> str:
+    """What Spark knows a domain's query by."""
+    return f"{domain}.{query}"
+
+
 def report(progress: Mapping[str, Any]) -> Report:
     """The report of a progress event, in Spark's own form (StreamingQueryProgress.json)."""
     started_at = datetime.fromisoformat(progress["timestamp"]).astimezone(UTC).replace(tzinfo=None)
     durations = progress["durationMs"]
     (source,) = progress["sources"]
     (end,) = source["endOffset"].values()
+    domain, query = progress["name"].split(".")
     return Report(
-        query=progress["name"],
+        domain=domain,
+        query=query,
         spark_query_id=progress["id"],
         batch_id=progress["batchId"],
         ended_at=started_at + timedelta(milliseconds=progress["batchDuration"]),

@@ -40,7 +40,7 @@ from spark_jobs.job import Refused, only_one
 from spark_jobs.judge import Judge
 from spark_jobs.pipeline_tables import rejects_by_minute
 from spark_jobs.seen import EVENT
-from spark_jobs.sinks.cassandra import Archive, pass_over, passed_over, read_partition
+from spark_jobs.sinks.cassandra import pass_over, passed_over, read_partition
 from spark_jobs.sinks.dead_letter import Address, addresses
 from spark_jobs.sinks.mysql import QUERY, SEEN_IDS, SEEN_KEYS, hold, merge_rows, now
 from spark_jobs.source import JUDGED, kept, worker_judge
@@ -159,25 +159,25 @@ def beside(settings: Settings) -> Iterator[Any]:
             yield connection
 
 
-def read_archive(domain: str, slices: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def read_archive(settings: Settings, slices: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """For mapInArrow: partitions of the archive (minute, shard) -> their events judged, as source.judge_slices does,
     with what was decided about them."""
-    judge = worker_judge(domain)
-    main = domains.raw_tables(domain)[0]
+    judge = worker_judge(settings.domain)
     for partitions in slices:
         for row in partitions.to_pylist():
-            judged = judged_partition(judge, main, row["minute"], row["shard"])
+            judged = judged_partition(settings, judge, row["minute"], row["shard"])
             yield pa.RecordBatch.from_pydict(
                 {"judged": pa.array([judged.write_ipc(None, compression="lz4").getvalue()], pa.binary())}
             )
 
 
-def judged_partition(judge: Judge, archive: Archive, minute: datetime, shard: int) -> pl.DataFrame:
+def judged_partition(settings: Settings, judge: Judge, minute: datetime, shard: int) -> pl.DataFrame:
     """The events of a partition: Judge.judge_archived's columns, digest, and `decided`, null where they count. Raises
     Outage."""
-    payloads, digests = read_partition(archive, minute, shard)
+    payloads, digests = read_partition(settings, domains.raw_tables(settings.domain)[0], minute, shard)
     judged = judge.judge_archived(payloads, minute).with_columns(pl.Series("digest", digests, dtype=pl.UInt64))
-    return judged.join(passed_over([(minute, shard)]), on=["event_id", "digest"], how="left", maintain_order="left")
+    decided = passed_over(settings, [(minute, shard)])
+    return judged.join(decided, on=["event_id", "digest"], how="left", maintain_order="left")
 
 
 def partitions(settings: Settings) -> list[Partition]:
@@ -213,7 +213,7 @@ def recompute(
     decided on. Times are UTC, naive.
     """
     tables = aggregate.domain_tables(settings.domain)
-    contract, archive = contracts.load(settings.domain), domains.raw_tables(settings.domain)[0]
+    contract = contracts.load(settings.domain)
     ids_from = now() - contract.remembered
     expired = replay.expired_hours(settings)
     hours = list(by_hour(partitions(settings)))
@@ -222,10 +222,10 @@ def recompute(
     aggregated, dedup = sum(hour.events for hour in expired.values()), Dedup(contract.business_key)
     for hour, hours_partitions in hours:
         begins = hour.replace(tzinfo=None)
-        judged = read_hour(settings.domain, spark, hours_partitions)
+        judged = read_hour(settings, spark, hours_partitions)
         good = aggregate.with_minute(judged.filter(pl.col("reject").is_null()))
         dedup.forget(begins - contract.remembered)
-        good = decided(archive, dedup, good, undecided_from, contract.remembered)
+        good = decided(settings, dedup, good, undecided_from, contract.remembered)
         events = good.filter(pl.col("outcome") == EVENT)
         aggregated += 0 if hour in expired else events.height
         held = dict(zip((SEEN_IDS, SEEN_KEYS), dedup.new(good.filter(pl.col("minute") >= ids_from)), strict=True))
@@ -291,7 +291,7 @@ def columns_of(cursor: Any, table: str) -> list[str]:
 
 
 def decided(
-    archive: Archive, dedup: Dedup, events: pl.DataFrame, undecided_from: datetime | None, remembered: timedelta
+    settings: Settings, dedup: Dedup, events: pl.DataFrame, undecided_from: datetime | None, remembered: timedelta
 ) -> pl.DataFrame:
     """Archived events of an hour, in any order, with their `outcome`. What is passed over only here is noted, so that
     the stream knows it, too. Raises Outage.
@@ -306,12 +306,12 @@ def decided(
     outcome = pl.when(pl.col("minute") >= undecided_from).then("outcome").otherwise(pl.lit(EVENT))
     told = told.with_columns(outcome.alias("outcome"))
     passed = told.filter(pl.col("outcome") != EVENT).with_columns(partition=pl.lit(-1), offset=pl.lit(-1))
-    pass_over(archive, passed)
+    pass_over(settings, domains.raw_tables(settings.domain)[0], passed)
     dedup.add(*dedup.new(told))
     return pl.concat([others, told])
 
 
-def read_hour(domain: str, spark: SparkSession, hours_partitions: Sequence[Partition]) -> pl.DataFrame:
+def read_hour(settings: Settings, spark: SparkSession, hours_partitions: Sequence[Partition]) -> pl.DataFrame:
     """The judged events of some partitions of the archive."""
     rows = pa.table(
         {
@@ -320,7 +320,7 @@ def read_hour(domain: str, spark: SparkSession, hours_partitions: Sequence[Parti
         }
     )
     frame = spark.createDataFrame(rows).repartition(spark.sparkContext.defaultParallelism)
-    values = frame.mapInArrow(partial(read_archive, domain), JUDGED).toArrow().column("judged").to_pylist()
+    values = frame.mapInArrow(partial(read_archive, settings), JUDGED).toArrow().column("judged").to_pylist()
     return aggregate.read_slices(values)
 
 

@@ -162,7 +162,7 @@ class Events:
     def __init__(self, settings: Settings, counted: Counted, since: datetime, until: datetime) -> None:
         self.counted = counted
         self.since, self.until = since, until
-        self.archive = domains.raw_tables(settings.domain)[0]
+        self.settings = settings
         self.judge = domains.judge(settings.domain)
         self.tables = aggregate.domain_tables(settings.domain)
         self.by_minute = {at: self._counted(at) for at in minutes(since, until)}
@@ -171,7 +171,7 @@ class Events:
         """The archived events of a minute (UTC, naive): judged_partition's columns and minute. Raises Outage."""
         moment = at.replace(tzinfo=UTC)
         judged = pl.concat(
-            judged_partition(self.judge, self.archive, moment, shard) for shard in range(cassandra.SHARDS)
+            judged_partition(self.settings, self.judge, moment, shard) for shard in range(cassandra.SHARDS)
         )
         return aggregate.with_minute(judged.filter(pl.col("reject").is_null()))
 

@@ -34,7 +34,6 @@ from spark_jobs.drain import complete_aggregates, complete_archive
 from spark_jobs.job import only_one
 from spark_jobs.judge import TIMESTAMP, Judge
 from spark_jobs.sinks import cassandra as archive_sink
-from spark_jobs.sinks.cassandra import Archive
 from spark_jobs.sinks.dead_letter import Address, addresses, letters
 from spark_jobs.sinks.mysql import QUERY, SEEN_IDS, SEEN_KEYS, MySQLSink, hold, merge_rows
 from spark_jobs.source import digests
@@ -160,7 +159,7 @@ def in_slices(some: Iterator[Letter]) -> Iterator[list[Letter]]:
 
 def replay(settings: Settings) -> tuple[int, int, int]:
     """Replays all open letters; returns the numbers of events, duplicates, and letters that stay."""
-    judge, archives = judge_of(settings), domains.raw_tables(settings.domain)
+    judge = judge_of(settings)
     done, dedup = closed(settings), counted_lately(settings)
     waiting = (letter for letter in letters_kept(settings) if letter[0].place not in done)
     events = duplicates = still = 0
@@ -170,7 +169,7 @@ def replay(settings: Settings) -> tuple[int, int, int]:
             still += len(some) - good.height
             if good.is_empty():
                 continue
-            good = with_outcomes(dedup, archives, judge, good)
+            good = with_outcomes(settings, dedup, judge, good)
             ids, keys = dedup.new(good.filter(pl.col("outcome") == EVENT))
             with mysql.transaction(connection) as cursor:
                 count(settings, cursor, good, {SEEN_IDS: ids, SEEN_KEYS: keys})
@@ -187,22 +186,23 @@ def counted_lately(settings: Settings) -> Dedup:
         return sink.remembered(contracts.load(settings.domain).business_key)
 
 
-def with_outcomes(dedup: Dedup, archives: Sequence[Archive], judge: Judge, good: pl.DataFrame) -> pl.DataFrame:
+def with_outcomes(settings: Settings, dedup: Dedup, judge: Judge, good: pl.DataFrame) -> pl.DataFrame:
     """Good letters with their `outcome`: DUPLICATE is what the stream remembers, or the archive has. Raises Outage."""
     told = dedup.outcomes(good).with_row_index("row")
-    there = archive_sink.archived(archives[0], told)
+    archives = domains.raw_tables(settings.domain)
+    there = archive_sink.archived(settings, archives[0], told)
     keyed = dedup.keyed(told)
     by_key = next((a for a in archives if dedup.key and a.clustering[0] == dedup.key.field), None)
     repeats = [
         row
         for row, key in (keyed.select("row", "event_id").rows() if by_key else ())
-        if dedup.keyed(counting(judge, archive_sink.of_key(by_key, key))).height
+        if dedup.keyed(counting(settings, judge, archive_sink.of_key(settings, by_key, key))).height
     ]
     new = (pl.col("outcome") == EVENT) & ~pl.Series(there, dtype=pl.Boolean) & ~pl.col("row").is_in(repeats)
     return told.with_columns(pl.when(new).then(pl.lit(EVENT)).otherwise(pl.lit(DUPLICATE)).alias("outcome")).drop("row")
 
 
-def counting(judge: Judge, received: Sequence[tuple[datetime, int, bytes]]) -> pl.DataFrame:
+def counting(settings: Settings, judge: Judge, received: Sequence[tuple[datetime, int, bytes]]) -> pl.DataFrame:
     """The events that count among archived ones: time (UTC), digest and payload of each."""
     judged = [
         judge.judge_archived([payload], at).with_columns(pl.lit(digest, pl.UInt64).alias("digest"))
@@ -212,7 +212,7 @@ def counting(judge: Judge, received: Sequence[tuple[datetime, int, bytes]]) -> p
         return pl.DataFrame(schema=judge.schema)
     events = pl.concat(judged).filter(pl.col("reject").is_null())
     minutes = {at.replace(second=0, microsecond=0) for at, _, _ in received}
-    passed = archive_sink.passed_over(product(minutes, range(cassandra.SHARDS)))
+    passed = archive_sink.passed_over(settings, product(minutes, range(cassandra.SHARDS)))
     return events.join(passed, on=["event_id", "digest"], how="anti")
 
 
@@ -245,11 +245,11 @@ def close(settings: Settings, connection: Any, good: pl.DataFrame) -> None:
     """
     replayed_at = datetime.now(UTC)
     minutes = good["minute"].dt.replace_time_zone("UTC")
-    archive_sink.forget_proven([*minutes.unique(), *good["appended_at"].unique()])
+    archive_sink.forget_proven(settings, [*minutes.unique(), *good["appended_at"].unique()])
     for outcome, archives in {EVENT: domains.raw_tables(settings.domain), DUPLICATE: ()}.items():
         some = good.filter(pl.col("outcome") == outcome)
         marks = [(*place, outcome, replayed_at) for place in some.select("partition", "offset").rows()]
-        archive_sink.write_marked(archives, some, MARK, marks)
+        archive_sink.write_marked(settings, archives, some, MARK, marks)
     with mysql.transaction(connection) as cursor:
         cursor.executemany(
             "DELETE FROM replays_under_way WHERE kafka_partition = %s AND kafka_offset = %s",

@@ -13,17 +13,17 @@ from pyspark.sql import SparkSession
 from settings import INSTALL, ROOT, Settings
 
 MORE_THREADS_THAN_PARTITIONS = 2
-"""Local mode only: while one store is away, the tasks that wait for it must not take the other query's threads."""
+"""Local mode only: while one store is away, the tasks that wait for it must not take the other queries' threads."""
 
 
 def build(settings: Settings) -> SparkSession:
-    """A session that runs both queries side by side; times are UTC."""
+    """A session that runs all domains' queries side by side; times are UTC."""
     os.environ["PYSPARK_PYTHON"] = sys.executable  # workers of the same virtual environment
     os.environ["PYTHONPATH"] = str(ROOT)
     jars = ",".join(str(jar) for jar in sorted((INSTALL / "jars" / "spark").glob("*.jar")))
     local = settings.spark_master == "local"
     here = local or "//127.0.0.1:" in settings.spark_master
-    threads = MORE_THREADS_THAN_PARTITIONS * settings.kafka_partitions
+    threads = MORE_THREADS_THAN_PARTITIONS * settings.kafka_partitions * len(settings.domains)
     master = f"local[{threads}]" if local else settings.spark_master
     options = {
         "spark.jars": jars,
@@ -51,7 +51,7 @@ def build(settings: Settings) -> SparkSession:
         "spark.local.dir": str(settings.path("spark")),
         "spark.sql.warehouse.dir": str(settings.path("spark", "warehouse")),
     }
-    builder = SparkSession.builder.appName(f"tillstream-{settings.domain}").master(master)
+    builder = SparkSession.builder.appName(f"tillstream-{'-'.join(settings.domains)}").master(master)
     for name, value in options.items():
         builder = builder.config(name, value)
     spark = builder.getOrCreate()

@@ -1,6 +1,6 @@
-"""`python -m stores`: makes users, schema and topics in the three stores where they are missing.
+"""`python -m stores`: makes users, and every domain's schema and topics, in the three stores where they are missing.
 
-Refuses to, and so does `make up`, while the domain's contract is no released version.
+Refuses to, and so does `make up`, while a domain's contract is no released version.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 import logging
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from types import ModuleType
 
 import settings as settings_module
 from contracts import ContractError
@@ -25,15 +27,22 @@ def main() -> None:
         logging.getLogger(driver).setLevel(logging.CRITICAL)
     settings = settings_module.load()
     try:
-        check(settings.domain)
+        for domain in settings.domains:
+            check(domain)
         with ThreadPoolExecutor() as pool:
             for done in [
-                pool.submit(patiently, lambda set_up=store.set_up: set_up(settings), name, DEADLINE_S)
+                pool.submit(patiently, partial(set_up, store, settings), name, DEADLINE_S)
                 for name, store in {"MySQL": mysql, "Cassandra": cassandra, "Kafka": kafka}.items()
             ]:
                 done.result()
     except (ContractError, SchemaError, settings_module.SettingError) as error:
         sys.exit(str(error))
+
+
+def set_up(store: ModuleType, settings: settings_module.Settings) -> None:
+    """One store, a domain after the other. Raises Outage."""
+    for of_domain in settings.each():
+        store.set_up(of_domain)
 
 
 if __name__ == "__main__":

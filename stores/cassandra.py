@@ -23,6 +23,9 @@ from cassandra.concurrent import execute_concurrent_with_args
 from cassandra.connection import ConnectionException
 from cassandra.policies import ConstantReconnectionPolicy, DCAwareRoundRobinPolicy, TokenAwarePolicy
 
+import contracts
+from contracts import Contract, Field
+from contracts.contract import RAW
 from settings import ROOT, Settings
 from stores import time_to_live
 from stores.migration import OPTIONS, CassandraTable, cassandra_statements
@@ -39,6 +42,8 @@ GRANTS = {  # role -> what it may do, and where
 REQUEST_TIMEOUT_S = 20.0
 RECONNECT_EVERY_S = 1.0
 SHARDS = 16
+CQL_TYPES = {"uuid": "uuid", "string": "text"}
+"""Type of a field by which events are found -> the column's."""
 READS_IN_FLIGHT = 32
 
 
@@ -142,9 +147,31 @@ def statements(script: str) -> list[str]:
     return [statement.strip() for statement in plain.split(";") if statement.strip()]
 
 
+def scripts(contract: Contract, ttl_seconds: int) -> list[str]:
+    """What makes a domain's tables: the pipeline's own, and those of raw events as its contract has them."""
+    [by] = (field for field in contract.fields if field.name == contract.partitioned_by)
+    made = [_script("pipeline", ttl_seconds), _script("raw_events", ttl_seconds, by)]
+    for lookup in contract.lookups:
+        names = {"table": lookup.table, "name": lookup.name}
+        if lookup.table != RAW:
+            made.append(_script("lookup", ttl_seconds, lookup.field, **names))
+        if contract.amount and contract.amount.table == lookup.table:
+            made.append(_script("amount", ttl_seconds, **names))
+    return made
+
+
+def _script(stem: str, ttl_seconds: int, field: Field | None = None, **names: str) -> str:
+    """A .cql file with what stands in it in braces."""
+    names |= {"ttl_seconds": str(ttl_seconds)} | ({"field": field.name, "type": CQL_TYPES[field.type]} if field else {})
+    script = (ROOT / "cassandra" / f"{stem}.cql").read_text()
+    for name, text in names.items():
+        script = script.replace(f"{{{name}}}", text)
+    return script
+
+
 def set_up(settings: Settings, report: Callable[[str], None] = log.info) -> None:
     """Makes roles, the domain's keyspace and tables where they are missing. Raises Outage."""
-    domain, ttl_seconds = settings.domain, settings.cassandra_ttl_days * 86400
+    domain = settings.domain
     with outages():
         session = _admin(settings)
         try:
@@ -155,14 +182,13 @@ def set_up(settings: Settings, report: Callable[[str], None] = log.info) -> None
                     (token_urlsafe(24),),
                 )
                 report("Cassandra: the factory's superuser can't log in any more")
-            paths = [ROOT / "cassandra" / f"{stem}.cql" for stem in ("pipeline", domain)]
-            scripts = [path.read_text().replace("{ttl_seconds}", str(ttl_seconds)) for path in paths]
+            wanted = scripts(contracts.load(domain), settings.cassandra_ttl_days * 86400)
             before = tables(session, domain).get("replayed")
-            migrate(session, domain, scripts, report)
-            create(session, domain, scripts)
+            migrate(session, domain, wanted, report)
+            create(session, domain, wanted)
             lived_days = before and int(before.options["default_time_to_live"]) // 86400
             time_to_live.note(session, lived_days, settings.cassandra_ttl_days, datetime.now(UTC))
-            report(f"Cassandra: applied {', '.join(path.name for path in paths)}")
+            report(f"Cassandra: applied the tables of {domain}")
             for role, rights in GRANTS.items():
                 if role not in roles:
                     session.execute(

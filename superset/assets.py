@@ -16,7 +16,7 @@ layout, which filter acts on which chart, which chart a click on another one fil
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -109,8 +109,21 @@ class Files:
         return {column["column_name"] for column in self.datasets[self.charts[chart]["dataset"]]["columns"]}
 
 
-def read(domain: str) -> Files:
-    """The files of a domain and those that every domain has; raises AssetError where two have one name."""
+def slug(name: str, domain: str, first: bool) -> str:
+    """Of a dashboard that every domain has. The first domain's has the plain name, whatever runs beside it."""
+    return name if first else f"{name}-{domain}"
+
+
+def of_each(domains: Sequence[str]) -> list[Files]:
+    """The files of several domains that run on one stack; see `read`."""
+    return [read(domain, first=domain == domains[0]) for domain in domains]
+
+
+def read(domain: str, first: bool = True) -> Files:
+    """The files of a domain and those that every domain has; raises AssetError where two have one name.
+
+    The latter's dashboards have the domain's name in slug and title where it is not the `first` one.
+    """
     files = Files(domain, periods=without_comments(FOLDER / "periods.sql"), css=(FOLDER / "look.css").read_text())
     for folder in (FOLDER / EVERY_DOMAIN, FOLDER / domain):
         for kind in ("datasets", "charts", "dashboards"):
@@ -122,6 +135,11 @@ def read(domain: str) -> Files:
         filters = folder / "filters.yaml"
         if filters.exists():
             files.filters |= yaml.safe_load(filters.read_text())
+        if folder.name == EVERY_DOMAIN and not first:
+            files.dashboards = {
+                slug(name, domain, first): {**board, "title": f"{board['title']}: {domain}"}
+                for name, board in files.dashboards.items()
+            }
     return files
 
 

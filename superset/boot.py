@@ -1,5 +1,4 @@
-"""Makes Superset ready to serve: its own tables, roles, the admin user, and the dashboards and alerts of the
-domain.
+"""Makes Superset ready to serve: its own tables, roles, the admin user, and the dashboards and alerts of each domain.
 
     venv-superset/bin/python superset/boot.py
 
@@ -50,15 +49,26 @@ def wait_for_mysql(stack: settings.Settings) -> None:
             time.sleep(1)
 
 
-def import_dashboards(stack: settings.Settings) -> None:
-    """Puts the domain's dashboards back to what their files say; charts of users' own that are on them stay there."""
+def forget_other_owners(every: list[assets.Files]) -> None:
+    """Deletes dashboards of ours whose address is another domain's now: DOMAINS has another order."""
+    from superset import db
+    from superset.models.dashboard import Dashboard
+
+    owners = {slug: files.id("dashboards", slug) for files in every for slug in files.dashboards}
+    for board in db.session.query(Dashboard).filter(Dashboard.slug.in_(owners)):
+        if board.uuid.version == assets.IDS_VERSION and str(board.uuid) != owners[board.slug]:
+            db.session.delete(board)
+    db.session.commit()
+
+
+def import_dashboards(files: assets.Files) -> None:
+    """Puts a domain's dashboards back to what their files say; charts of users' own that are on them stay there."""
     from superset import db
     from superset.commands.exceptions import ImportFailedError
     from superset.commands.importers.v1.assets import ImportAssetsCommand
     from superset.models.dashboard import Dashboard
     from superset.models.slice import Slice
 
-    files = assets.read(stack.domain)
     there_are = {files.id("charts", name) for name in files.charts}
 
     def dashboards() -> list[Dashboard]:
@@ -119,9 +129,12 @@ def boot(stack: settings.Settings) -> None:
         if not admin:  # add_user logs its error and returns False
             raise RuntimeError(f"the user {stack.superset_admin_user} could not be made: see the log above")
 
-        log.info("dashboards of %s", stack.domain)
+        every = assets.of_each(stack.domains)
         with override_user(admin):
-            import_dashboards(stack)
+            forget_other_owners(every)
+            for files in every:
+                log.info("dashboards of %s", files.domain)
+                import_dashboards(files)
             open_dashboards(stack)
             load_alerts(stack, admin)
 

@@ -1,6 +1,6 @@
 """How finely a chart over time is drawn: the longer the time range, the longer its steps.
 
-SQL in the dashboards' files calls these functions as Jinja macros (superset_config.py makes them known), with the range
+SQL in the dashboards' files calls these functions as Jinja macros (macros.py makes them known), with the range
 as Superset has it there: `{{ step_start('minute', from_dttm, to_dttm) }}`. An end is text in ISO 8601, UTC, or nothing
 where the range is open. Steps begin at whole multiples of their length since midnight.
 

@@ -1,4 +1,4 @@
-"""Alerts as code: makes Superset's alerts what the files in `alerts/` say, `pipeline.yaml` and the domain's own."""
+"""Alerts as code: makes Superset's alerts what the files in `alerts/` say, `pipeline.yaml` and each domain's own."""
 
 import json
 import logging
@@ -20,16 +20,21 @@ log = logging.getLogger("superset.load_alerts")
 
 
 def wanted(stack: settings.Settings) -> dict[str, dict[str, Any]]:
-    """Key -> what the alert is, in the words of Superset's API; `dashboard` is a slug. Empty when switched off."""
+    """Key -> what the alert is, in the words of Superset's API; `dashboard` is a slug, `database` a name. Empty when
+    switched off."""
     if not stack.alert_webhook_url:
         return {}
     alerts = {}
-    for part in (assets.EVERY_DOMAIN, stack.domain):
-        path = FOLDER / f"{part}.yaml"
-        file = yaml.safe_load(path.read_text()) if path.exists() else {"alerts": {}}
-        for name, entry in file["alerts"].items():
-            key = f"{part}/{name}"
-            alerts[key] = alert(stack, key, entry) | {"dashboard": file["dashboard"]}
+    for domain in stack.domains:
+        for part in (assets.EVERY_DOMAIN, domain):
+            path = FOLDER / f"{part}.yaml"
+            file = yaml.safe_load(path.read_text()) if path.exists() else {"alerts": {}}
+            plain = part == domain or domain == stack.domains[0]
+            for name, entry in file["alerts"].items():
+                key = f"{domain}/{name}"
+                made = alert(stack, key, entry)
+                made |= {"dashboard": assets.slug(file["dashboard"], domain, plain), "database": domain}
+                alerts[key] = made if plain else made | {"name": f"{made['name']} ({domain})"}
     return alerts
 
 
@@ -75,8 +80,8 @@ def load_alerts(stack: settings.Settings, owner: Any) -> None:
         DeleteReportScheduleCommand(gone).run()
     if not alerts:
         return
-    database = db.session.query(Database).filter_by(database_name=stack.domain).one().id
     for key, values in alerts.items():
+        database = db.session.query(Database).filter_by(database_name=values["database"]).one().id
         dashboard = db.session.query(Dashboard).filter_by(slug=values["dashboard"]).one().id
         values = {**values, "dashboard": dashboard, "database": database, "owners": [owner.id]}
         if key in there:

@@ -1,4 +1,4 @@
-"""Who may look at the domain's dashboards without a user: everybody (SUPERSET_PUBLIC), or the pages that embed them
+"""Who may look at the domains' dashboards without a user: everybody (SUPERSET_PUBLIC), or the pages that embed them
 (SUPERSET_EMBED_ORIGINS), each by a role that may look and no more.
 """
 
@@ -35,7 +35,8 @@ def open_dashboards(stack: settings.Settings) -> None:
     look: list[Any] = [security.add_permission_view_menu(*right) for right in LOOK]
     security.add_role(EVERYBODY).permissions = look if stack.superset_public else []
     security.add_role(EMBEDDING).permissions = look if origins else []
-    for dashboard in db.session.query(Dashboard).filter(Dashboard.slug.in_(assets.read(stack.domain).dashboards)):
+    ours = [slug for files in assets.of_each(stack.domains) for slug in files.dashboards]
+    for dashboard in db.session.query(Dashboard).filter(Dashboard.slug.in_(ours)):
         # By its roles a dashboard opens its own datasets to them and nothing else. It then opens to these roles alone:
         # what everybody may see, users may too.
         dashboard.roles = security.get_all_roles() if stack.superset_public else []

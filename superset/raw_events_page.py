@@ -1,8 +1,9 @@
-"""The page /raw-events/ in Superset: the raw events behind a bar of a chart, read from Cassandra.
+"""The page /raw-events/<domain>/ in Superset: the raw events behind a bar of a chart, read from Cassandra.
 
 It takes what `make events` takes, as parameters of the address: one of what raw events are found by, and any of the
-contract's dimensions. /raw-events/events.jsonl has all that are found as JSON lines. Who may see every dataset may see
-it (Superset's right all_datasource_access, which the roles Admin and Alpha have); the anonymous are sent to the log-in.
+contract's dimensions. events.jsonl below it has all that are found as JSON lines. /raw-events/ is the first domain's.
+Who may see every dataset may see it (Superset's right all_datasource_access, which the roles Admin and Alpha have); the
+anonymous are sent to the log-in.
 """
 
 from __future__ import annotations
@@ -17,14 +18,15 @@ from itertools import chain, islice
 from typing import Any
 
 from babel.numbers import get_currency_precision
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, Response, g, render_template, request
 from flask_login import current_user
-from werkzeug.exceptions import Forbidden
+from werkzeug.exceptions import Forbidden, NotFound
 
 import contracts
 import settings as settings_module
 from audit import raw_events
 from audit.raw_events import BadQuestion, Event, UnknownKey
+from contracts import Contract
 from stores.outage import Outage
 
 SHOWN_AT_MOST = 500
@@ -34,21 +36,31 @@ MINOR_UNITS_OF = "minor units of "
 
 log = logging.getLogger(__name__)
 settings = settings_module.load()
-contract = contracts.load(settings.domain)
 page = Blueprint("raw_events", __name__, url_prefix="/raw-events", template_folder="templates")
 
-LINKS = {lookup.name: lookup.field.name for lookup in contract.lookups}
-ARRAYS = tuple(field.name for field in contract.fields if field.type == "array")
-AMOUNTS = {
-    field.name: field.unit.removeprefix(MINOR_UNITS_OF)
-    for field in contract.fields
-    if (field.unit or "").startswith(MINOR_UNITS_OF)
-}
+
+class Columns:
+    """What the table shows of a domain's events, beside its dimensions.
+
+    - links: what to ask for -> the field that has its id
+    - arrays: the fields of which it shows how many objects they have
+    - amounts: field -> the field that has its currency
+    """
+
+    def __init__(self, contract: Contract) -> None:
+        self.dimensions = contract.dimensions
+        self.links = {lookup.name: lookup.field.name for lookup in contract.lookups}
+        self.arrays = tuple(field.name for field in contract.fields if field.type == "array")
+        self.amounts = {
+            field.name: field.unit.removeprefix(MINOR_UNITS_OF)
+            for field in contract.fields
+            if (field.unit or "").startswith(MINOR_UNITS_OF)
+        }
 
 
 @dataclass(frozen=True)
 class Row:
-    """An event in the table: column -> text, what to ask for -> id (LINKS), and the JSON as received."""
+    """An event in the table: column -> text, what to ask for -> id (Columns.links), and the JSON as received."""
 
     cells: dict[str, str]
     links: dict[str, str]
@@ -68,22 +80,39 @@ def only_readers() -> Response | None:
     raise Forbidden("Raw events are for those who may see every dataset, as the roles Admin and Alpha may.")
 
 
+@page.url_value_preprocessor
+def find_domain(_endpoint: str | None, values: dict[str, str] | None) -> None:
+    name = (values or {}).pop("domain", settings.domains[0])
+    if name not in settings.domains:
+        raise NotFound
+    g.settings, g.contract = settings.one(name), contracts.load(name)
+
+
+@page.url_defaults
+def of_this_domain(_endpoint: str, values: dict[str, str]) -> None:
+    values.setdefault("domain", g.settings.domain)
+
+
 @page.get("/")
+@page.get("/<domain>/")
 def show() -> Response:
     given = parameters()
     if not given:
         return answer()
-    question = raw_events.question(given, contract)
-    count, others, newest = newest_of(raw_events.find(settings, question))
-    rows = [row(event) for event in newest]
+    question = raw_events.question(given, g.contract)
+    count, others, newest = newest_of(raw_events.find(g.settings, question))
+    shown = Columns(g.contract)
+    rows = [row(event, shown) for event in newest]
     columns = [name for name in rows[0].cells if any(row.cells[name] for row in rows)] if rows else []
-    counts = {"count": count, "others": others}
-    return answer(question=question, **counts, rows=rows, columns=columns, links=LINKS, numbers=(*ARRAYS, *AMOUNTS))
+    numbers = (*shown.arrays, *shown.amounts)
+    return answer(
+        question=question, count=count, others=others, rows=rows, columns=columns, links=shown.links, numbers=numbers
+    )
 
 
-@page.get("/events.jsonl")
+@page.get("/<domain>/events.jsonl")
 def download() -> Response:
-    events = raw_events.find(settings, raw_events.question(parameters(), contract))
+    events = raw_events.find(g.settings, raw_events.question(parameters(), g.contract))
     first = list(islice(events, 1))  # read now: once the answer has begun, it can't say that Cassandra is away
     lines = (f"{event.payload}\n" for event in chain(first, events) if not event.passed_over)
     name = {"Content-Disposition": "attachment; filename=events.jsonl"}
@@ -112,10 +141,11 @@ def parameters() -> dict[str, str]:
 def answer(status: int = 200, **found: Any) -> Response:
     html = render_template(
         "raw_events.html",
-        keys=raw_events.keys(contract),
-        dimensions=contract.dimensions,
+        domain=g.settings.domain,
+        keys=raw_events.keys(g.contract),
+        dimensions=g.contract.dimensions,
         given=request.args,
-        ttl_days=settings.cassandra_ttl_days,
+        ttl_days=g.settings.cassandra_ttl_days,
         **found,
     )
     # JSON can hold half a character, "\ud800", which no encoding has.
@@ -135,16 +165,16 @@ def newest_of(events: Iterable[Event]) -> tuple[int, int, list[Event]]:
     return counts[True], counts[False], sorted(newest, reverse=True)
 
 
-def row(event: Event) -> Row:
+def row(event: Event, columns: Columns) -> Row:
     fields = raw_events.decoded(event.payload)
     cells = {
         "occurred_at": event.occurred_at.replace(tzinfo=None).isoformat(" ", "milliseconds"),
-        **{dimension.name: ", ".join(raw_events.values(fields, dimension)) for dimension in contract.dimensions},
-        **{name: str(len(fields.get(name) or ()) or "") for name in ARRAYS},
-        **{name: amount(fields.get(name), fields.get(currency)) for name, currency in AMOUNTS.items()},
+        **{dimension.name: ", ".join(raw_events.values(fields, dimension)) for dimension in columns.dimensions},
+        **{name: str(len(fields.get(name) or ()) or "") for name in columns.arrays},
+        **{name: amount(fields.get(name), fields.get(currency)) for name, currency in columns.amounts.items()},
         "does_not_count": event.passed_over,
     }
-    links = {key: fields[name] for key, name in LINKS.items() if fields.get(name)}
+    links = {key: fields[name] for key, name in columns.links.items() if fields.get(name)}
     return Row(cells, links, event.payload)
 
 

@@ -11,6 +11,7 @@ sys.path.append(str(Path(__file__).resolve().parent.parent))  # where settings.p
 sys.path.append(str(Path(__file__).resolve().parent))  # where what this file is made of is
 
 import grain
+import macros
 import minutes_from
 import open_dashboards
 import pymysql
@@ -41,7 +42,7 @@ SQLALCHEMY_DATABASE_URI = URL.create(
 
 
 def _as_reader(database):
-    """The domain's database, with its address and its reader."""
+    """A domain's database, with its address and its reader."""
     return database.set(
         username="reader",
         password=_settings.secret("mysql_reader"),
@@ -51,8 +52,8 @@ def _as_reader(database):
 
 
 def DB_CONNECTION_MUTATOR(uri, params, _username, _security_manager, _source):  # noqa: N802 (Superset's name)
-    """In the dashboards' files the domain's database has neither address nor user."""
-    return (_as_reader(uri) if uri.database == _settings.domain else uri), params
+    """In the dashboards' files a domain's database has neither address nor user."""
+    return (_as_reader(uri) if uri.database in _settings.domains else uri), params
 
 
 BLUEPRINTS = [raw_events_page.page]
@@ -73,9 +74,14 @@ if _settings.alert_webhook_url:
 GUEST_ROLE_NAME = open_dashboards.EMBEDDING
 GUEST_TOKEN_JWT_SECRET = hmac.digest(SECRET_KEY.encode(), b"guest token", "sha256").hex()
 
-JINJA_CONTEXT_ADDONS = grain.macros(
-    minutes_from.reader(_as_reader(URL.create("mysql+pymysql", database=_settings.domain)))
-)
+CUSTOM_TEMPLATE_PROCESSORS = {
+    "mysql": macros.processor(
+        {
+            domain: grain.macros(minutes_from.reader(_as_reader(URL.create("mysql+pymysql", database=domain))))
+            for domain in _settings.domains
+        }
+    )
+}
 
 # Relative ranges end now, to the second; Superset's own default is the last midnight.
 DEFAULT_RELATIVE_START_TIME = "now"

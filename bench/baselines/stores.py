@@ -9,7 +9,8 @@ from uuid import UUID
 
 from cassandra.cluster import Session
 
-from settings import ROOT, Settings
+import contracts
+from settings import Settings
 from stores import cassandra, mysql
 
 NAME = "baseline"
@@ -85,9 +86,9 @@ def empty(settings: Settings) -> None:
         )
         session.set_keyspace(NAME)
         session.execute(EVENTS)
-        script = (ROOT / "cassandra" / f"{settings.domain}.cql").read_text()
-        for statement in cassandra.statements(script.replace("{ttl_seconds}", "0")):
-            session.execute(statement)
+        for script in cassandra.scripts(contracts.load(settings.domain), ttl_seconds=0):
+            for statement in cassandra.statements(script):
+                session.execute(statement)
 
 
 def archived(session: Session, table: str) -> int:

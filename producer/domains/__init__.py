@@ -12,7 +12,13 @@ and where there is something to say
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from types import ModuleType
+
+
+def is_there(domain: str) -> bool:
+    """Whether it can be simulated; events of others are sent by somebody else."""
+    return find_spec(f"producer.domains.{domain}") is not None
 
 
 def load(domain: str) -> ModuleType:

@@ -17,7 +17,7 @@ import polars as pl
 
 import contracts
 from contracts import Contract
-from contracts.contract import RAW
+from contracts.contract import IDENTITY, RAW
 from spark_jobs.judge import Judge
 from spark_jobs.merge import Table
 from spark_jobs.pipeline_tables import events_by_minute
@@ -34,8 +34,8 @@ def raw_tables(domain: str) -> tuple[Archive, ...]:
     contract = contracts.load(domain)
     own = [lookup for lookup in contract.lookups if lookup.table != RAW]
     return (
-        Archive(RAW, (contract.partitioned_by, "occurred_at", contract.identity), contract.partitioned_by),
-        *(Archive(lookup.table, (lookup.field.name, "occurred_at", contract.identity)) for lookup in own),
+        Archive(RAW, (contract.partitioned_by, "occurred_at", IDENTITY), contract.partitioned_by),
+        *(Archive(lookup.table, (lookup.field.name, "occurred_at", IDENTITY)) for lookup in own),
     )
 
 
@@ -48,7 +48,7 @@ def tables(domain: str) -> tuple[Table, ...]:
 def judge(domain: str, columns: Sequence[str] | None = None, kept: bool = True) -> Judge:
     """The judge of a domain's records, returning `columns`, by default those that its tables need."""
     wanted = columns_of(domain) if columns is None else columns
-    return Judge(contracts.load(domain), wanted, load(domain).DERIVED, kept)
+    return Judge(contracts.load(domain), wanted, getattr(load(domain), "DERIVED", {}), kept)
 
 
 def columns_of(domain: str) -> tuple[str, ...]:
@@ -62,4 +62,4 @@ def told_by(contract: Contract) -> tuple[str, ...]:
     """The fields by which an event is told from others, and found in the archive."""
     key = contract.business_key
     names = (key.field, *pl.sql_expr(key.where).meta.root_names()) if key else ()
-    return (contract.identity, *raw_tables(contract.domain)[0].clustering, *names)
+    return (IDENTITY, *raw_tables(contract.domain)[0].clustering, *names)

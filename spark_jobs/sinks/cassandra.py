@@ -17,7 +17,7 @@ from cassandra.cluster import NoHostAvailable, ResponseFuture, Session
 from cassandra.connection import ConnectionBusy
 from cassandra.query import BatchStatement, BatchType, BoundStatement, PreparedStatement, Statement
 
-import settings as settings_module
+from settings import Settings
 from spark_jobs.dedup import DECIDED
 from spark_jobs.seen import digests
 from stores import cassandra, proven_hours
@@ -157,10 +157,14 @@ def _is_busy(error: NoHostAvailable) -> bool:
     return bool(error.errors) and all(isinstance(cause, ConnectionBusy) for cause in error.errors.values())
 
 
-@cache
-def _session() -> Session:
-    settings = settings_module.load()
-    return cassandra.connect(settings, "spark", settings.domain)
+_sessions: dict[Settings, Session] = {}
+"""One a domain, as long as the process lives or until an outage."""
+
+
+def _session(settings: Settings) -> Session:
+    if settings not in _sessions:
+        _sessions[settings] = cassandra.connect(settings, "spark", settings.domain)
+    return _sessions[settings]
 
 
 @cache
@@ -168,27 +172,27 @@ def _prepared(session: Session, statement: str) -> PreparedStatement:
     return session.prepare(statement)
 
 
-def write(archives: tuple[Archive, ...], events: pl.DataFrame) -> None:
+def write(settings: Settings, archives: tuple[Archive, ...], events: pl.DataFrame) -> None:
     """Writes events (columns of the contract and `value`) to every archive table. Raises Outage."""
     try:
         with cassandra.outages():
-            session = _session()
+            session = _session(settings)
             for archive in archives:
                 send(session, batches(_prepared(session, archive.put).query_id, rows(archive, events)))
     except Outage:
-        if _session.cache_info().currsize:
-            _session().cluster.shutdown()
-        _session.cache_clear()
+        if session := _sessions.pop(settings, None):
+            session.cluster.shutdown()
         _prepared.cache_clear()
         raise
 
 
-def archived(archive: Archive, events: pl.DataFrame) -> list[bool]:
+def archived(settings: Settings, archive: Archive, events: pl.DataFrame) -> list[bool]:
     """Whether each event (columns as for `rows`) is in an archive table that has them all. Raises Outage."""
     where = " AND ".join(f"{column} = ?" for column in archive.key)
     with cassandra.outages():
-        select = _prepared(_session(), f"SELECT event_id FROM {archive.name} WHERE {where}")  # noqa: S608 - names only
-        found = (_session().execute(_bound(select, row[: len(archive.key)])) for row in lines(archive, events))
+        session = _session(settings)
+        select = _prepared(session, f"SELECT event_id FROM {archive.name} WHERE {where}")  # noqa: S608 - names only
+        found = (session.execute(_bound(select, row[: len(archive.key)])) for row in lines(archive, events))
         return [rows.one() is not None for rows in found]
 
 
@@ -199,13 +203,15 @@ def _bound(statement: PreparedStatement, values: Row) -> BoundStatement:
     return bound
 
 
-def write_marked(archives: tuple[Archive, ...], events: pl.DataFrame, mark: str, marks: Sequence[tuple]) -> None:
+def write_marked(
+    settings: Settings, archives: tuple[Archive, ...], events: pl.DataFrame, mark: str, marks: Sequence[tuple]
+) -> None:
     """Writes each event to every archive table together with a row of its own by the insert `mark`: both or neither.
 
     Raises Outage.
     """
     with cassandra.outages():
-        session = _session()
+        session = _session(settings)
         puts = [_prepared(session, archive.put).query_id for archive in archives]
         marking = _prepared(session, mark)
         batches = []
@@ -219,15 +225,15 @@ def write_marked(archives: tuple[Archive, ...], events: pl.DataFrame, mark: str,
         send(session, batches)
 
 
-def forget_proven(moments: Iterable[datetime]) -> None:
+def forget_proven(settings: Settings, moments: Iterable[datetime]) -> None:
     """Makes the hours of these moments (UTC) to be proven anew. Raises Outage."""
-    proven_hours.forget(_session(), moments)
+    proven_hours.forget(_session(settings), moments)
 
 
-def read_partition(archive: Archive, minute: datetime, shard: int) -> tuple[list[bytes], list[int]]:
+def read_partition(settings: Settings, archive: Archive, minute: datetime, shard: int) -> tuple[list[bytes], list[int]]:
     """The payloads of one partition of an archive that is sharded by minute, and their digests. Raises Outage."""
     with cassandra.outages():
-        rows = _session().execute(
+        rows = _session(settings).execute(
             f"SELECT payload, payloads FROM {archive.name} WHERE minute = %s AND shard = %s",  # noqa: S608 - a name
             (minute, shard),
         )
@@ -235,12 +241,13 @@ def read_partition(archive: Archive, minute: datetime, shard: int) -> tuple[list
     return [payload for _, payload in found], [digest for digest, _ in found]
 
 
-def of_key(archive: Archive, key: bytes) -> list[tuple[datetime, int, bytes]]:
+def of_key(settings: Settings, archive: Archive, key: bytes) -> list[tuple[datetime, int, bytes]]:
     """What came under one partition key of an archive that is not sharded: time (UTC, naive), digest and payload of
     each event. Raises Outage."""
     with cassandra.outages():
         cql = f"SELECT occurred_at, payload, payloads FROM {archive.name} WHERE {archive.clustering[0]} = ?"  # noqa: S608
-        rows = _session().execute(_bound(_prepared(_session(), cql), (key,)))
+        session = _session(settings)
+        rows = session.execute(_bound(_prepared(session, cql), (key,)))
         return [(row.occurred_at, *pair) for row in rows for pair in received(row)]
 
 
@@ -254,7 +261,7 @@ def received(row: Any) -> Iterator[tuple[int, bytes]]:
 NOTED = ("digest", "reason", "kafka_partition", "kafka_offset")
 
 
-def pass_over(archive: Archive, events: pl.DataFrame) -> None:
+def pass_over(settings: Settings, archive: Archive, events: pl.DataFrame) -> None:
     """Notes events (columns as for `lines`, outcome, partition, offset) that are in an archive that is sharded by
     minute, and do not count. Raises Outage."""
     if events.is_empty():
@@ -269,16 +276,17 @@ def pass_over(archive: Archive, events: pl.DataFrame) -> None:
     rows = lines(archive, events.with_columns(pl.lit(b"").alias("value")))
     with cassandra.outages():
         marks = ", ".join("?" * len(columns))
-        note = _prepared(_session(), f"INSERT INTO passed_over ({', '.join(columns)}) VALUES ({marks})")  # noqa: S608
-        send(_session(), [_bound(note, (*row[:-1], *more)) for row, more in zip(rows, noted, strict=True)])
+        session = _session(settings)
+        note = _prepared(session, f"INSERT INTO passed_over ({', '.join(columns)}) VALUES ({marks})")  # noqa: S608
+        send(session, [_bound(note, (*row[:-1], *more)) for row, more in zip(rows, noted, strict=True)])
 
 
-def passed_over(partitions: Iterable[tuple[datetime, int]]) -> pl.DataFrame:
+def passed_over(settings: Settings, partitions: Iterable[tuple[datetime, int]]) -> pl.DataFrame:
     """What was decided about events of these partitions (minute, UTC; shard): event_id, digest, decided.
 
     Raises Outage.
     """
     with cassandra.outages():
-        found = cassandra.passed_over(_session(), partitions)
+        found = cassandra.passed_over(_session(settings), partitions)
         rows = [(row.event_id.bytes, int.from_bytes(row.digest), row.reason) for row in found]
     return pl.DataFrame(rows, schema=DECIDED, orient="row")

@@ -14,7 +14,6 @@ from functools import cache
 
 from kafka import KafkaProducer
 
-import settings as settings_module
 from settings import Settings
 from stores.kafka import MAX_DEAD_LETTER_BYTES, outages, read_all
 
@@ -49,9 +48,9 @@ class Reject:
 
 
 @cache
-def _producer() -> KafkaProducer:
+def _producer(servers: str) -> KafkaProducer:
     return KafkaProducer(
-        bootstrap_servers=settings_module.load().kafka,
+        bootstrap_servers=servers,
         acks="all",
         enable_idempotence=True,
         compression_type="lz4",
@@ -59,13 +58,14 @@ def _producer() -> KafkaProducer:
     )
 
 
-def write(topic: str, rejects: Iterable[Reject]) -> None:
-    """Publishes rejects and waits until the broker has them all. Raises Outage."""
+def write(settings: Settings, rejects: Iterable[Reject]) -> None:
+    """Publishes a domain's rejects and waits until the broker has them all. Raises Outage."""
     with outages():
+        producer, topic = _producer(settings.kafka), settings.dead_letter_topic
         # A tombstone's absent value would stay absent: an empty one is what it is told by, with the reason `empty`.
-        sent = [_producer().send(topic, reject.value or b"", reject.key, reject.headers) for reject in rejects]
+        sent = [producer.send(topic, reject.value or b"", reject.key, reject.headers) for reject in rejects]
         try:
-            _producer().flush(timeout=FLUSH_TIMEOUT_S)
+            producer.flush(timeout=FLUSH_TIMEOUT_S)
             for future in sent:
                 future.get(timeout=FLUSH_TIMEOUT_S)
         except BaseException:

@@ -106,7 +106,7 @@ def write(settings: Settings, connection: mysql.MySQLConnectionAbstract, ledger:
     archived = events.with_columns(digests(values, events["reject"]), pl.Series("value", values))
     tables = domains.raw_tables(settings.domain)
     with ThreadPoolExecutor(WRITERS) as writers:
-        done = [writers.submit(archive.write, tables, archived[at::WRITERS]) for at in range(WRITERS)]
+        done = [writers.submit(archive.write, settings, tables, archived[at::WRITERS]) for at in range(WRITERS)]
         merge(settings, connection, events)
     for each in done:
         each.result()

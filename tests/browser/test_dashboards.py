@@ -103,6 +103,6 @@ def test_a_minute_leads_to_its_raw_events(tab: Callable[[str], Dashboard]) -> No
         link.click()
     events = opened.value
     events.wait_for_load_state()
-    assert "/raw-events/?minute=" in events.url
+    assert "/raw-events/ecommerce/?minute=" in events.url
     assert events.get_by_text("purchase").count() or events.get_by_text("view_item").count()
     events.close()

@@ -139,7 +139,7 @@ def test_everybody_gets_the_list_of_our_dashboards(visitor: BrowserContext, stac
         "/sqllab/",
         "/explore/?slice_id=1",
         "/raw-events/",
-        "/raw-events/events.jsonl",
+        "/raw-events/ecommerce/events.jsonl",
         "/tablemodelview/list/",
         "/databaseview/list/",
         "/alert/list/",

@@ -26,7 +26,7 @@ HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 @pytest.fixture
 def topics(stack: Stack) -> Iterator[Settings]:
     """Settings of a domain that has nothing but its topics, which are gone afterwards."""
-    settings = replace(stack.settings, domain="topics", kafka_partitions=2)
+    settings = replace(stack.settings, domains=("topics",), kafka_partitions=2)
     kafka.set_up(settings)
     yield settings
     client = KafkaAdminClient(bootstrap_servers=settings.kafka)

@@ -195,7 +195,7 @@ def test_a_record_that_violates_a_rule_of_fail_stops_the_job_and_is_named(alone:
     publish(alone.settings, Record(at_ms, None, andorra, "event", "view_item", at_ms, 0))
     stopped = run(alone, strict, "-m", "spark_jobs")
     assert stopped.returncode == REFUSED, stopped.stdout[-3000:]
-    for query in ("Archive", "Aggregate"):
+    for query in ("archive", "aggregate"):
         assert re.search(rf"{query} is stopped: .*offset \d+.*not_from_andorra", stopped.stdout), stopped.stdout[-3000:]
     alone.start("spark")  # by this checkout's contract it is an event as all others
     assert_exact(alone)

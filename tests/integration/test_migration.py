@@ -12,6 +12,7 @@ from uuid import UUID
 import pytest
 from cassandra.cluster import Session
 
+import contracts
 from local.stack import Stack
 from settings import ROOT
 from stores import cassandra, mysql
@@ -28,7 +29,6 @@ OLDER = re.sub(rf"  ({'|'.join(NEW)}) .*\n|  KEY by_\w+ [^)]*\),?\n", "", MINUTE
     "PRIMARY KEY (session_id),",
     "slot INT AS (TO_SECONDS(last_seen) DIV 300) VIRTUAL, KEY by_slot (slot), PRIMARY KEY (session_id)",
 )
-CQL = [(ROOT / "cassandra" / f"{stem}.cql").read_text() for stem in ("pipeline", "ecommerce")]
 NOON = datetime(2026, 3, 14, 12, tzinfo=UTC)
 DEADLINE_S = 20.0
 
@@ -80,9 +80,10 @@ def session(stack: Stack) -> Iterator[Session]:
             session.execute(f"DROP KEYSPACE IF EXISTS {NAME}")
 
 
-def test_cassandra_gets_new_columns_and_options_and_keeps_its_rows(session: Session) -> None:
-    older = [script.replace("{ttl_seconds}", "86400").replace("  rejected       bigint,\n", "") for script in CQL]
-    newer = [script.replace("{ttl_seconds}", "172800") for script in CQL]
+def test_cassandra_gets_new_columns_and_options_and_keeps_its_rows(stack: Stack, session: Session) -> None:
+    contract = contracts.load(stack.settings.domain)
+    older = [each.replace("  rejected       bigint,\n", "") for each in cassandra.scripts(contract, 86400)]
+    newer = cassandra.scripts(contract, 172800)
     cassandra.create(session, NAME, older)
     assert "rejected" not in cassandra.tables(session, NAME)["checkpoints"].columns
     session.execute("INSERT INTO checkpoints (query, records) VALUES ('archive', 5)")

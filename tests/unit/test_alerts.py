@@ -31,9 +31,12 @@ def test_no_alert_is_wanted_without_an_address() -> None:
 
 
 def test_every_domain_has_the_pipeline_s_alerts() -> None:
-    assert set(WANTED) == {"pipeline/reject_rate", "pipeline/data_age", "ecommerce/no_order"}
-    other = load_alerts.wanted(replace(ON, domain="other"))
-    assert set(other) == {"pipeline/reject_rate", "pipeline/data_age"}
+    assert set(WANTED) == {"ecommerce/reject_rate", "ecommerce/data_age", "ecommerce/no_order"}
+    both = load_alerts.wanted(replace(ON, domains=("ecommerce", "other")))
+    assert set(both) == {*WANTED, "other/reject_rate", "other/data_age"}
+    assert {key: both[key] for key in WANTED} == WANTED
+    assert len({alert["name"] for alert in both.values()}) == len(both)
+    assert both["other/data_age"]["dashboard"] == f"{WANTED['ecommerce/data_age']['dashboard']}-other"
 
 
 @pytest.mark.parametrize("alert", WANTED.values(), ids=list(WANTED))

@@ -13,11 +13,11 @@ from cassandra.cluster import NoHostAvailable
 from cassandra.connection import ConnectionBusy
 from cassandra.cqltypes import BytesType, ByteType, DateType, UTF8Type, UUIDType
 
-from settings import ROOT
+import contracts
 from spark_jobs import domains
 from spark_jobs.seen import digests
 from spark_jobs.sinks import cassandra as sink
-from stores.cassandra import SHARDS, statements
+from stores.cassandra import SHARDS, scripts, statements
 
 EVENTS, ORDERS = domains.raw_tables("ecommerce")
 START = datetime(2026, 3, 14, 15, 9, 30, tzinfo=UTC)
@@ -82,8 +82,8 @@ def test_lines_are_those_of_the_events_in_their_order() -> None:
 
 
 def test_statements_name_columns_that_the_schema_has() -> None:
-    script = (ROOT / "cassandra" / "ecommerce.cql").read_text()
-    created = {statement.split()[5]: statement for statement in statements(script)}
+    made = [statement for script in scripts(contracts.load("ecommerce"), 60) for statement in statements(script)]
+    created = {statement.split()[5]: statement for statement in made if statement.startswith("CREATE TABLE")}
     for archive in (EVENTS, ORDERS):
         assert all(f"{column} " in created[archive.name] for column in (*archive.key, "payloads"))
     assert all(f"{column} " in created["passed_over"] for column in (*EVENTS.key, *sink.NOTED))

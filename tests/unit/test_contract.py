@@ -70,6 +70,10 @@ def test_a_domain_without_one() -> None:
         ("field: session_id, spans", "field: os, spans", "the lookup .*'os'.* critical field of text or UUIDs"),
         ("name: value_is_sum_of_items", "name: order_has_items", "share a name"),
         ("kind: DataContract", "kind: [", "Open Data Contract"),
+        ("name: sent_at, logicalType: timestamp, required: true,", "name: sent_at, logicalType: timestamp,", "sent_at"),
+        ("name: schema_version, logicalType: integer", "name: schema_version, logicalType: string", "schema_version"),
+        ("required: true, primaryKey: true", "required: true", "one field must have primaryKey"),
+        ("required: true, partitioned: true", "primaryKey: true, partitioned: true", "one field must have primaryKey"),
     ],
 )
 def test_what_it_refuses(old: str, new: str, message: str) -> None:

@@ -9,7 +9,7 @@ from settings import ROOT
 
 CORE = (
     "audit",
-    "cassandra/pipeline.cql",
+    "cassandra",
     "contracts/*.py",
     "docker-compose.yml",
     "kafka",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 
 import pytest
 
@@ -29,6 +30,18 @@ def test_every_link_leads_somewhere(document) -> None:
     links = re.findall(r"\]\(([^)#]+)\)", document.read_text())
     missing = [link for link in links if "://" not in link and not (document.parent / link).exists()]
     assert missing == []
+
+
+def test_the_readme_names_every_room() -> None:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    rooms = {path.split("/")[0] for path in listed.splitlines() if "/" in path and not path.startswith(".")}
+    named = re.findall(r"^\|( `\w+/`.*?)\|", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert set(re.findall(r"`(\w+)/`", " ".join(named))) == rooms
+
+
+def test_no_document_has_a_command_that_other_systems_lack() -> None:
+    of_gnu = re.compile(r"date [^\n]*-d |readlink -f|sed -i |grep -P")
+    assert [path.name for path in DOCS if of_gnu.search(path.read_text())] == []
 
 
 def test_continuous_integration_runs_the_test_command_of_the_readme() -> None:

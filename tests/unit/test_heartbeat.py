@@ -51,7 +51,7 @@ def test_a_micro_batch_may_take_its_time_but_not_for_ever(settings: Settings) ->
     touch(log(settings, "offsets") / "11", age_seconds=LONGEST_BATCH_SECONDS)
     assert missing(settings, NOW) is None
     touch(log(settings, "offsets") / "11", age_seconds=LONGEST_BATCH_SECONDS + 1)
-    assert "archive began micro-batch 11" in missing(settings, NOW)
+    assert "archive of ecommerce began micro-batch 11" in missing(settings, NOW)
 
 
 def test_before_the_first_commit_it_has_not_proved_anything(settings: Settings) -> None:

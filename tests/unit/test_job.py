@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import pytest
 
 from settings import Settings
 from spark_jobs.checkpoint import CheckpointRefused
+from spark_jobs.heartbeat import heartbeat
 from spark_jobs.job import Refused, only_one, refusal, watch
 
 FAIL = "org.apache.spark...: Traceback\nspark_jobs.judge.ContractViolation: partition 1, offset 7: the rule\n\tat org"
@@ -47,36 +49,43 @@ def test_refusals_are_told_from_other_errors(text: str, expected: str | None) ->
     assert refusal(RuntimeError(text)) == expected
 
 
-def test_the_job_ends_refused_when_every_query_is(tmp_path) -> None:
+@pytest.fixture
+def shop(tmp_path) -> Settings:
+    """Settings of a domain whose heart may beat."""
+    settings = Settings(state_dir=str(tmp_path))
+    heartbeat(settings).parent.mkdir()
+    return settings
+
+
+def test_the_job_ends_refused_when_every_query_is(shop) -> None:
     queries = {"archive": Query(RuntimeError(FAIL)), "aggregate": Query(RuntimeError(FAIL))}
     with pytest.raises(Refused, match="offset 7"):
-        watch(queries, threading.Event(), tmp_path / "alive")
+        watch({shop: queries}, threading.Event())
 
 
-def test_a_refused_query_stops_alone(tmp_path, caplog) -> None:
+def test_a_refused_query_stops_alone(shop, caplog) -> None:
     queries = {"archive": Query(active=True), "aggregate": Query(RuntimeError(FAIL))}
-    watch(queries, Looks(3), tmp_path / "alive")
+    other = replace(shop, domains=("other",))
+    watch({shop: queries, other: {"archive": Query(active=True)}}, Looks(3))
     assert [record.getMessage() for record in caplog.records] == [
-        "aggregate is stopped: partition 1, offset 7: the rule"
+        "ecommerce.aggregate is stopped: partition 1, offset 7: the rule"
     ]
-    assert not (tmp_path / "alive").exists()
+    assert not heartbeat(shop).exists()
+    assert heartbeat(other).exists()
 
 
-def test_the_heart_beats_while_both_run(tmp_path) -> None:
+def test_the_heart_beats_while_both_run(shop) -> None:
     queries = {"archive": Query(active=True), "aggregate": Query(active=True)}
-    watch(queries, Looks(0), tmp_path / "alive")
-    assert not (tmp_path / "alive").exists()
-    watch(queries, Looks(1), tmp_path / "alive")
-    assert (tmp_path / "alive").exists()
+    watch({shop: queries}, Looks(0))
+    assert not heartbeat(shop).exists()
+    watch({shop: queries}, Looks(1))
+    assert heartbeat(shop).exists()
 
 
-def test_any_other_error_ends_the_job(tmp_path) -> None:
+def test_any_other_error_ends_the_job(shop) -> None:
+    queries = {"archive": Query(RuntimeError("Java heap")), "aggregate": Query(active=True)}
     with pytest.raises(RuntimeError, match="Java heap"):
-        watch(
-            {"archive": Query(RuntimeError("Java heap")), "aggregate": Query(active=True)},
-            threading.Event(),
-            tmp_path / "alive",
-        )
+        watch({shop: queries}, threading.Event())
 
 
 def test_only_one_job_has_the_checkpoints(tmp_path) -> None:

@@ -22,7 +22,7 @@ from stores.outage import Outage
 RECORDED = json.loads((Path(__file__).parents[1] / "cases" / "query_progress.json").read_text())
 AT = datetime(2026, 3, 14, 15, 9, 26)  # noqa: DTZ001 - naive, as MySQL has it
 PHASES_MS = {"offsets_ms": 5, "planning_ms": 15, "work_ms": 800, "log_ms": 80}
-ONE = Report("archive", "id", 7, AT, 100, 900, PHASES_MS, {0: 9})
+ONE = Report("ecommerce", "archive", "id", 7, AT, 100, 900, PHASES_MS, {0: 9})
 
 
 def event() -> QueryProgressEvent:
@@ -41,7 +41,7 @@ def test_what_spark_sent(case: dict) -> None:
 
 def test_a_slow_reader_never_holds_up_the_query() -> None:
     reports = Reports(most=3)
-    listener = Listener(reports)
+    listener = Listener({"ecommerce": reports})
     for _ in range(5):
         listener.onQueryProgress(event())
     assert len(reports.waiting()) == 3
@@ -54,7 +54,7 @@ def test_a_slow_reader_never_holds_up_the_query() -> None:
 
 def test_what_can_t_be_read_fails_no_query(caplog: pytest.LogCaptureFixture) -> None:
     reports = Reports()
-    Listener(reports).hear('{"name": "archive"}')
+    Listener({"ecommerce": reports}).hear('{"name": "ecommerce.archive"}')
     assert reports.waiting() == []
     assert "can't be read" in caplog.text
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -31,6 +31,13 @@ MINUTE = datetime(2026, 11, 25, 7, 40, tzinfo=UTC)
 def test_a_minute_in_all_its_forms(text: str) -> None:
     asked = question({"minute": text}, CONTRACT)
     assert (asked.key, asked.value, asked.where) == ("minute", MINUTE, {})
+
+
+def test_a_minute_can_be_so_many_ago() -> None:
+    before = datetime.now(UTC)
+    value = question({"minute": "-2"}, CONTRACT).value
+    assert before - timedelta(minutes=3) < value <= datetime.now(UTC) - timedelta(minutes=2)
+    assert value.second == value.microsecond == 0
 
 
 @pytest.mark.parametrize("key", ["session", "order"])

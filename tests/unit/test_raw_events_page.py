@@ -16,7 +16,7 @@ from local.services import SUPERSET_PYTHON
 from tests.unit.events import APPENDED_AT, good_event
 
 ANSWERS = Path(__file__).with_name("raw_events_answers.py")
-MINUTE = "/raw-events/?minute=2026-03-14+15:09"
+MINUTE = "/raw-events/ecommerce/?minute=2026-03-14+15:09"
 SCRIPT = "<script>alert('x')</script>"
 
 
@@ -65,8 +65,8 @@ def test_the_table() -> None:
         ["2026-03-14 15:09:26.535", "view_item", "DE", "mobile", "google", "Home", "1", "10.00 EUR", "", "0b3f4e6a",
          "", ""],
     ]  # fmt: skip
-    assert 'href="/raw-events/?order=550e8400-e29b-41d4-a716-446655440000"' in answer.text
-    assert 'href="/raw-events/?session=0b3f4e6a-0000-4000-8000-000000000002"' in answer.text
+    assert 'href="/raw-events/ecommerce/?order=550e8400-e29b-41d4-a716-446655440000"' in answer.text
+    assert 'href="/raw-events/ecommerce/?session=0b3f4e6a-0000-4000-8000-000000000002"' in answer.text
     assert [unescape(pre) for pre in re.findall(r"<pre>(.*?)</pre>", answer.text)] == [
         events[number][1] for number in (1, 2, 0)
     ]
@@ -103,7 +103,7 @@ def test_a_filter_is_applied_and_stays_in_the_form_and_the_download() -> None:
     assert "<b>1 event</b>" in shown.text
     assert "<option selected>purchase</option>" in shown.text
     assert 'value="2026-03-14 15:09"' in shown.text
-    assert re.search(r"/raw-events/events.jsonl\?minute=\S+event_name=purchase", shown.text)
+    assert re.search(r"/raw-events/ecommerce/events.jsonl\?minute=\S+event_name=purchase", shown.text)
     assert downloaded.text == events[1][1] + "\n"
 
 
@@ -140,7 +140,9 @@ def test_without_a_question_there_is_the_form_alone() -> None:
 def test_a_bad_question_is_answered_with_what_to_write() -> None:
     addresses = ["?minute=soon", "?country=DE", "events.jsonl", f"?minute={MINUTE}&order=1", "?minute=1&minute=2"]
     messages = ["a time such as", "Name one of", "Name one of", "not minute and order", "Name minute once"]
-    for answer, message in zip(ask(*(f"/raw-events/{address}" for address in addresses)), messages, strict=True):
+    for answer, message in zip(
+        ask(*(f"/raw-events/ecommerce/{address}" for address in addresses)), messages, strict=True
+    ):
         assert answer.status == 400
         assert message in re.search(r'role="alert">(.*?)</div>', answer.text)[1]
         assert "<form" in answer.text

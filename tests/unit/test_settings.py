@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import settings
 from settings import (
     RENAMED,
     ROOT,
@@ -25,7 +26,9 @@ def test_the_example_lists_every_setting_with_its_default() -> None:
 
 
 def test_settings_survive_the_way_through_an_environment() -> None:
-    given = Settings(kafka_port=1234, producer_rate=1.5, domain="shop", state_dir="/srv/x", superset_public=True)
+    given = Settings(
+        kafka_port=1234, producer_rate=1.5, domains=("ecommerce",), state_dir="/srv/x", superset_public=True
+    )
     assert load(as_environment(given)) == given
 
 
@@ -45,6 +48,9 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
         ("PRODUCER_RATE", "nan", "more than 0"),
         ("PRODUCER_LATE", "0.6", "0 to 0.5"),
         ("RUNTIME", "docker", "auto, compose or native"),
+        ("DOMAINS", "markt", "ecommerce"),
+        ("DOMAINS", "ecommerce,ecommerce", "several"),
+        ("DOMAINS", "", "ecommerce"),
         ("CASSANDRA_HEAP", "1 GB", "512m or 2g"),
         ("SUPERSET_PUBLIC", "perhaps", "true or false"),
         ("SUPERSET_URL", "analytics.example", "http"),
@@ -60,6 +66,19 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
 def test_a_bad_setting_is_named_with_what_is_allowed(name: str, text: str, allowed: str) -> None:
     with pytest.raises(SettingError, match=rf"{name}='{re.escape(text)}' is not.*{allowed}"):
         load({name: text})
+
+
+def test_domains_run_side_by_side_and_each_has_settings_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "DOMAINS", ("a", "b", "c"))
+    both = load({"DOMAINS": "b, a"})
+    assert both.domains == ("b", "a")
+    assert as_environment(both)["DOMAINS"] == "b,a"
+    assert [each.events_topic for each in both.each()] == ["b.events", "a.events"]
+    assert both.one("a") == load({"DOMAINS": "a"}).one() == both.each()[1]
+    with pytest.raises(SettingError, match="there is no domain 'c' here; there are: b, a"):
+        both.each("c")
+    with pytest.raises(SettingError, match="add --domain b or --domain a"):
+        both.one()
 
 
 @pytest.mark.parametrize(("before", "name"), RENAMED.items())
