@@ -11,9 +11,10 @@ import msgspec
 
 from contracts import Amount
 from producer.ledger import LedgerView
-from spark_jobs.replay import EVENT, Letter, Place
+from stores.dead_letter import Letter, Place
 from stores.hour import hour_of
 from stores.proven_hours import ByMinute
+from stores.replayed import EVENT
 
 
 @dataclass(frozen=True)

@@ -8,16 +8,13 @@ from datetime import UTC, datetime, timedelta
 from kafka import KafkaConsumer
 from mysql.connector.abstracts import MySQLConnectionAbstract
 
-from audit import progress
 from producer.ledger import NO_MINUTES, Ledger
 from settings import Settings
-from spark_jobs.checkpoint import Offsets
-from spark_jobs.lag import appended_ms, waiting
 from spark_jobs.pipeline_tables import APPENDED, BACKLOG
-from spark_jobs.replay import outcomes
-from spark_jobs.source import offsets_of
-from stores import cassandra, mysql
-from stores.kafka import outages
+from stores import cassandra, mysql, progress
+from stores.kafka import appended_ms, end_offsets, outages
+from stores.offsets import Offsets, waiting
+from stores.replayed import outcomes
 
 LATENCY_OVER = timedelta(minutes=5)
 
@@ -53,7 +50,7 @@ def read(settings: Settings) -> Figures:
     ):
         archive, aggregate = progress.archived(session), progress.aggregated(connection)
         replayed = len(outcomes(session))
-        ends = offsets_of(settings.events_topic, settings, end=True)
+        ends = end_offsets(settings)
         latency_p95_ms = percentile(latencies(connection, LATENCY_OVER), 0.95)
         backlog = latencies(connection, LATENCY_OVER, BACKLOG)
     return Figures(

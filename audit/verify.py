@@ -24,7 +24,7 @@ from cassandra.cluster import Session
 from mysql.connector.abstracts import MySQLConnectionAbstract
 
 import contracts
-from audit import aggregated, progress
+from audit import aggregated
 from audit.archived import Archived, archived
 from audit.expected import (
     Letters,
@@ -37,18 +37,18 @@ from audit.expected import (
     worth,
 )
 from audit.hours import Hours, is_sealed, told_apart
-from audit.progress import Reached
 from producer.ledger import NO_MINUTES, Ledger, LedgerView
 from settings import Settings
 from spark_jobs.dedup import REPEAT
-from spark_jobs.replay import DUPLICATE, EVENT, outcomes
 from spark_jobs.seen import CONFLICT
-from spark_jobs.sinks.dead_letter import addresses, letters
-from spark_jobs.source import offsets_of
-from stores import cassandra, mysql, proven_hours, time_to_live
+from stores import cassandra, mysql, progress, proven_hours, time_to_live
+from stores.dead_letter import addresses, letters
 from stores.hour import HOUR, hour_of
+from stores.kafka import end_offsets
 from stores.outage import patiently
+from stores.progress import Reached
 from stores.proven_hours import ByMinute, ProvenHour
+from stores.replayed import DUPLICATE, EVENT, outcomes
 
 log = logging.getLogger(__name__)
 
@@ -129,7 +129,7 @@ def settled(settings: Settings, until: float) -> None:
 
 def wait(settings: Settings, session: Session, connection: MySQLConnectionAbstract, until: float) -> Reached:
     """Waits until both queries have passed all that Kafka has; returns how far the aggregates got."""
-    ends = offsets_of(settings.events_topic, settings, end=True)
+    ends = end_offsets(settings)
     report_at = time.monotonic() + REPORT_EVERY_S
     while True:
         archive, aggregate = progress.archived(session), progress.aggregated(connection)

@@ -24,9 +24,9 @@ from local.stack import Stack
 from local.throwaway import throwaway_stack
 from producer.faults import Rates
 from settings import ROOT, Settings, as_environment
-from spark_jobs.checkpoint import Offsets, to_json
-from spark_jobs.source import offsets_of
 from stores import cassandra
+from stores.kafka import end_offsets
+from stores.offsets import Offsets, to_json
 
 log = logging.getLogger(__name__)
 
@@ -128,7 +128,7 @@ def round_of(events: int, baselines: Sequence[Baseline], ours_first: bool) -> Ro
         spark_max_offsets_per_trigger=events // BATCHES, spark_archive_trigger_ms=0, spark_aggregate_trigger_ms=0
     ) as stack:
         fill(stack.settings, events, RATE, *NO_FAULTS)
-        ends = offsets_of(stack.settings.events_topic, stack.settings, end=True)
+        ends = end_offsets(stack.settings)
         runs: dict[str, Callable[[], Measured | Drained]] = {TILLSTREAM: lambda: tillstream(stack)}
         runs |= {one.module: lambda one=one: one.run(stack.settings, ends) for one in baselines}
         found = {}

@@ -15,14 +15,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from audit import progress
 from bench import processor
 from bench.baselines.measured import WARM_UP
 from local.stack import Stack
 from producer.domains.ecommerce.load_curve import day_rate
 from settings import ROOT, Settings, as_environment
-from spark_jobs.source import offsets_of
-from stores import cassandra, mysql
+from stores import cassandra, mysql, progress
+from stores.kafka import end_offsets
 
 LOOK_EVERY_S = 0.1
 DEADLINE_S = 900.0
@@ -73,7 +72,7 @@ class Drained:
 
 def drain(stack: Stack) -> Drained:
     """Waits until both queries are through."""
-    ends = offsets_of(stack.settings.events_topic, stack.settings, end=True)
+    ends = end_offsets(stack.settings)
     begun: tuple[int, float, dict[str, float]] | None = None
     through: dict[str, float] = {}
     deadline = time.monotonic() + DEADLINE_S

@@ -19,7 +19,6 @@ from threading import Event as Flag
 import msgspec
 import numpy as np
 
-from audit import progress
 from bench.baselines import topic
 from bench.chart import EventsChart
 from local.services import SERVERS
@@ -28,9 +27,9 @@ from local.throwaway import throwaway_stack
 from producer.domains.ecommerce.load_curve import day_rate
 from producer.faults import Rates
 from settings import Settings
-from spark_jobs.checkpoint import Offsets
-from spark_jobs.source import offsets_of
-from stores import mysql
+from stores import mysql, progress
+from stores.kafka import end_offsets
+from stores.offsets import Offsets
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +118,7 @@ def shop(settings: Settings, rate: int) -> Settings:
 def at_rate(stack: Stack, rate: int) -> Latencies:
     """Runs a shop, and measures after WARM_UP_S for MEASURED_S."""
     settings = stack.settings
-    start = offsets_of(settings.events_topic, settings, end=True)
+    start = end_offsets(settings)
     before = sum(start.values())
     chart = EventsChart(settings)
     with mysql.connected(settings, "reader", settings.domain) as connection:
@@ -134,7 +133,7 @@ def at_rate(stack: Stack, rate: int) -> Latencies:
             stack.start("producer", settings=shop(settings, rate))
             time.sleep(WARM_UP_S + MEASURED_S)
             stack.stop("producer")
-            ends = offsets_of(settings.events_topic, settings, end=True)
+            ends = end_offsets(settings)
             sent = sum(ends.values()) - before
             deadline = time.monotonic() + DEADLINE_S
             while not sights or sights[-1][1] < sent:

@@ -17,7 +17,7 @@ from chaos.fault import Fault
 from chaos.scene import Scene, Watch
 from local import readiness
 from producer.ledger import Ledger
-from spark_jobs.source import offsets_of
+from stores.kafka import end_offsets
 from stores.outage import patiently
 
 LOOK_EVERY_S = 0.3
@@ -71,7 +71,7 @@ def recovered(scene: Scene) -> None:
     """
     settings, until = scene.settings, time.monotonic() + LATEST_S
     before = acknowledged(scene)
-    ends = patiently(lambda: offsets_of(settings.events_topic, settings, end=True), "Kafka", LATEST_S)
+    ends = patiently(lambda: end_offsets(settings), "Kafka", LATEST_S)
     with Watch(settings) as watch:
         steps = (
             lambda: watch.behind(ends),

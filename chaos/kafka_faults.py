@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from kafka import KafkaAdminClient, TopicPartition
 
-from audit import progress
 from chaos.fault import fault
 from chaos.mysql_faults import root
 from chaos.scene import Scene
-from stores import cassandra, mysql
+from stores import cassandra, mysql, progress
 
 LEAD = 1000
 """Records."""

@@ -15,12 +15,11 @@ import psutil
 from cassandra.cluster import Session
 from mysql.connector.abstracts import MySQLConnectionAbstract
 
-from audit import progress
 from local.services import REFUSED, SERVICES
 from local.stack import Stack
 from settings import Settings
-from spark_jobs.checkpoint import Offsets
-from stores import cassandra, mysql
+from stores import cassandra, mysql, progress
+from stores.offsets import Offsets
 from stores.outage import Outage
 
 REFUSES_WITHIN_S = 60.0

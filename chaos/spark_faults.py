@@ -15,8 +15,8 @@ from chaos.scene import NotStruck, Scene, Watch
 from local.preflight import faketime
 from spark_jobs import aggregate, archive
 from spark_jobs.checkpoint import Checkpoint
-from spark_jobs.source import offsets_of
 from stores import cassandra, mysql
+from stores.kafka import end_offsets
 
 STARTED = ("spark", r"archive and aggregate run over")
 GOES_ON = "it is started again and goes on where the stores are"
@@ -166,7 +166,7 @@ def clock_moved(scene: Scene, by: str) -> None:
     if (library := faketime()) is None:
         raise NotStruck("libfaketime is missing: make preflight ARGS=--for-chaos")
     scene.restart_with("spark", {"LD_PRELOAD": str(library), "FAKETIME": by, "NO_FAKE_STAT": "1"})
-    ends = offsets_of(scene.settings.events_topic, scene.settings, end=True)
+    ends = end_offsets(scene.settings)
     with Watch(scene.settings) as watch:
         scene.wait_for("Spark works with the wrong clock", lambda: watch.behind(ends) is None, every_s=0.3)
     scene.hold(5, 10)

@@ -102,10 +102,9 @@ def spark(settings: Settings) -> str | None:
 
 def _queries(settings: Settings) -> str | None:
     """Both queries run, and the aggregates' one, the slower to start, has committed lately or has nothing to do."""
-    from audit import progress
     from spark_jobs.heartbeat import heartbeat
-    from spark_jobs.source import offsets_of
-    from stores import mysql
+    from stores import mysql, progress
+    from stores.kafka import end_offsets
     from stores.outage import Outage
 
     alive = heartbeat(settings)
@@ -114,7 +113,7 @@ def _queries(settings: Settings) -> str | None:
     try:
         with mysql.connected(settings, "reader", settings.domain) as connection:
             reached = progress.aggregated(connection)
-        lag = reached.lag(offsets_of(settings.events_topic, settings, end=True))
+        lag = reached.lag(end_offsets(settings))
     except Outage as outage:
         return str(outage)
     age_seconds = time.time() - reached.committed_at.timestamp()

@@ -22,7 +22,7 @@ import contracts
 from contracts import Expectation
 from settings import Settings
 from spark_jobs import domains, rollup
-from spark_jobs.checkpoint import Checkpoint, CheckpointRefused, Offsets, records_between
+from spark_jobs.checkpoint import Checkpoint, CheckpointRefused
 from spark_jobs.dedup import PASSED_OVER, Dedup
 from spark_jobs.lenient import fault, not_critical
 from spark_jobs.merge import Table, combine
@@ -42,6 +42,7 @@ from spark_jobs.sinks import cassandra as archive_sink
 from spark_jobs.sinks.mysql import QUERY, SEEN_IDS, SEEN_KEYS, Batch, MySQLSink, now
 from spark_jobs.source import JUDGED, judge_slices, kept, records, trigger
 from stores import cassandra
+from stores.offsets import Offsets, records_between
 from stores.outage import Outage, patiently
 
 log = logging.getLogger(__name__)

@@ -19,20 +19,12 @@ from pyspark.sql.streaming import StreamingQuery
 
 from settings import Settings
 from spark_jobs import domains
-from spark_jobs.checkpoint import (
-    Checkpoint,
-    CheckpointRefused,
-    Progress,
-    from_json,
-    records_between,
-    to_json,
-    told,
-)
+from spark_jobs.checkpoint import Checkpoint, CheckpointRefused, Progress, told
 from spark_jobs.query_progress import full_name
 from spark_jobs.sinks import cassandra as cassandra_sink
-from spark_jobs.sinks import dead_letter
 from spark_jobs.source import judged, kept, records, trigger, worker_judge
-from stores import cassandra
+from stores import cassandra, dead_letter
+from stores.offsets import from_json, records_between, to_json
 from stores.outage import Outage, patiently
 
 log = logging.getLogger(__name__)

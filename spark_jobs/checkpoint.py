@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+from stores.offsets import Offsets, to_json
+
 IDENTITY = "checkpoint_id"
-Offsets = dict[int, int]
 
 
 class CheckpointRefused(RuntimeError):  # noqa: N818 - it says what happened
@@ -35,19 +36,6 @@ class Progress:
     checkpoint_id: str
     batch_id: int
     offsets: Offsets
-
-
-def to_json(offsets: Offsets) -> str:
-    return json.dumps({str(partition): offset for partition, offset in sorted(offsets.items())})
-
-
-def from_json(text: str | bytes) -> Offsets:
-    return {int(partition): offset for partition, offset in json.loads(text).items()}
-
-
-def records_between(start: Offsets, end: Offsets) -> int:
-    """The number of records from `start` to `end`; partitions that are new in `end` begin at 0."""
-    return sum(offset - start.get(partition, 0) for partition, offset in end.items())
 
 
 @contextmanager

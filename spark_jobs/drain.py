@@ -13,8 +13,8 @@ from pyspark.sql import SparkSession
 from settings import Settings
 from spark_jobs.aggregate import Aggregate
 from spark_jobs.archive import Archive
-from spark_jobs.checkpoint import Offsets
 from spark_jobs.job import Refused, refusal
+from stores.offsets import Offsets
 from stores.outage import patiently
 
 log = logging.getLogger(__name__)

@@ -8,11 +8,9 @@ from dataclasses import dataclass, field
 from kafka import KafkaConsumer, TopicPartition
 
 from settings import Settings
-from spark_jobs.checkpoint import Offsets
-from stores.kafka import outages
+from stores.kafka import FETCH_WITHIN_S, appended_ms, outages
+from stores.offsets import Offsets, waiting
 from stores.outage import Outage
-
-FETCH_WITHIN_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -24,24 +22,6 @@ class Lag:
 
     records: int
     ms: int
-
-
-def waiting(reached: Offsets, ends: Offsets) -> Offsets:
-    """The offset of the oldest record that was not processed, of each partition that has one."""
-    begins = {partition: reached.get(partition, 0) for partition in ends}
-    return {partition: offset for partition, offset in begins.items() if offset < ends[partition]}
-
-
-def appended_ms(consumer: KafkaConsumer, topic: str, partition: int, offset: int) -> int | None:
-    """When the broker took a record, as milliseconds since 1970; None where it does not say so in time."""
-    place = TopicPartition(topic, partition)
-    consumer.assign([place])
-    consumer.seek(place, offset)
-    deadline = time.monotonic() + FETCH_WITHIN_S
-    while time.monotonic() < deadline:
-        for records in consumer.poll(timeout_ms=200, max_records=1).values():
-            return records[0].timestamp
-    return None
 
 
 @dataclass

@@ -26,10 +26,10 @@ from pyspark.sql.streaming.listener import (
 )
 
 from settings import Settings
-from spark_jobs.checkpoint import Offsets
 from spark_jobs.lag import Lag, LagMeter
 from spark_jobs.query_progress import Report, report
 from spark_jobs.sinks.query_progress import ProgressSink
+from stores.offsets import Offsets
 from stores.outage import Outage, patiently
 
 log = logging.getLogger(__name__)

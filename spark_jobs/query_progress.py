@@ -12,9 +12,9 @@ from typing import Any
 
 import polars as pl
 
-from spark_jobs.checkpoint import Offsets
 from spark_jobs.lag import Lag
 from spark_jobs.merge import table
+from stores.offsets import Offsets
 
 PHASES = {  # column -> the names that Spark has for it in durationMs
     "offsets_ms": ("latestOffset", "getBatch"),

@@ -28,12 +28,11 @@ from pyspark.errors import StreamingQueryException
 from pyspark.sql import SparkSession
 
 import contracts
-from audit import progress
 from producer.ledger import Ledger
 from settings import Settings
 from spark_jobs import aggregate, domains, replay, rollup, session
 from spark_jobs.archive import Archive as ArchiveQuery
-from spark_jobs.checkpoint import CheckpointRefused, to_json
+from spark_jobs.checkpoint import CheckpointRefused
 from spark_jobs.dedup import Dedup
 from spark_jobs.drain import complete_aggregates, complete_archive
 from spark_jobs.job import Refused, only_one
@@ -41,11 +40,13 @@ from spark_jobs.judge import Judge
 from spark_jobs.pipeline_tables import rejects_by_minute
 from spark_jobs.seen import EVENT
 from spark_jobs.sinks.cassandra import pass_over, passed_over, read_partition
-from spark_jobs.sinks.dead_letter import Address, addresses
 from spark_jobs.sinks.mysql import QUERY, SEEN_IDS, SEEN_KEYS, hold, merge_rows, now
 from spark_jobs.source import JUDGED, kept, worker_judge
-from stores import cassandra, coverage, mysql
+from stores import cassandra, coverage, mysql, progress
+from stores.dead_letter import Address, addresses
 from stores.hour import HOUR, hour_of
+from stores.offsets import to_json
+from stores.replayed import closed
 from stores.time_to_live import is_kept
 
 log = logging.getLogger(__name__)
@@ -241,7 +242,7 @@ def recompute(
         log.info("recomputed %s: %d events", hour.strftime("%Y-%m-%d %H:00"), events.height)
     rollup.run(connection, settings.domain, rows_before)
     rejected = addresses(settings)
-    replayed = replay.closed(settings)
+    replayed = closed(settings)
     with mysql.transaction(connection) as cursor:
         merge_rows(cursor, *aggregate.rows_of(rejects_by_minute, reject_frame(rejected)))
         note(cursor, archived, aggregated, replay.open_letters(rejected, replayed, expired))

@@ -27,18 +27,18 @@ from typing import Any
 import polars as pl
 
 import contracts
-from audit import progress
 from settings import Settings
-from spark_jobs import aggregate, domains, replay, rollup
-from spark_jobs.checkpoint import Offsets, from_json
+from spark_jobs import aggregate, domains, rollup
 from spark_jobs.lag import LagMeter
 from spark_jobs.merge import Table, combine
 from spark_jobs.rebuild import judged_partition
 from spark_jobs.seen import SeenIds
 from spark_jobs.sinks.mysql import QUERY, SEEN_IDS, MySQLSink, merge_rows, now
-from stores import cassandra, coverage, mysql
+from stores import cassandra, coverage, mysql, progress
 from stores.hour import HOUR, MINUTE, minutes
+from stores.offsets import Offsets, from_json
 from stores.outage import Outage, patiently
+from stores.replayed import closed
 
 log = logging.getLogger(__name__)
 
@@ -142,7 +142,7 @@ def look(settings: Settings, connection: Any) -> Counted:
     [(under_way,)] = mysql.query(connection, "SELECT COUNT(*) FROM replays_under_way")
     if not ids or under_way:
         raise RangeRefused("nothing has counted yet, or a replay is under way: run it again later")
-    return Counted(ids[0][0], seen_now(settings), kept_since(settings), len(replay.closed(settings)))
+    return Counted(ids[0][0], seen_now(settings), kept_since(settings), len(closed(settings)))
 
 
 def reached(connection: Any) -> Offsets:
@@ -239,7 +239,7 @@ def swap(settings: Settings, connection: Any, events: Events, keys: Mapping[str,
     with mysql.transaction(connection) as cursor:
         cursor.execute("SELECT checkpoint_id, offsets FROM checkpoints WHERE query = %s FOR UPDATE", (QUERY,))
         checkpoint_id, offsets = cursor.fetchone()
-        if checkpoint_id != events.counted.checkpoint_id or len(replay.closed(settings)) != events.counted.replayed:
+        if checkpoint_id != events.counted.checkpoint_id or len(closed(settings)) != events.counted.replayed:
             raise RangeRefused("everything was rebuilt, or dead letters were replayed meanwhile: run it again")
         await_archive(settings, from_json(offsets))
         whole = pl.concat([*events.by_minute.values(), events.counted_since(settings)])

@@ -23,7 +23,6 @@ from itertools import islice, product
 from typing import Any
 
 import polars as pl
-from cassandra.cluster import Session
 
 import contracts
 from producer.ledger import Ledger
@@ -34,22 +33,19 @@ from spark_jobs.drain import complete_aggregates, complete_archive
 from spark_jobs.job import only_one
 from spark_jobs.judge import TIMESTAMP, Judge
 from spark_jobs.sinks import cassandra as archive_sink
-from spark_jobs.sinks.dead_letter import Address, addresses, letters
 from spark_jobs.sinks.mysql import QUERY, SEEN_IDS, SEEN_KEYS, MySQLSink, hold, merge_rows
 from spark_jobs.source import digests
 from stores import cassandra, mysql, proven_hours, time_to_live
+from stores.dead_letter import Address, Letter, Place, addresses, letters
 from stores.hour import hour_of
 from stores.proven_hours import ProvenHour
+from stores.replayed import DUPLICATE, EVENT, closed
 from stores.time_to_live import TimeToLive, is_kept
 
 log = logging.getLogger(__name__)
 
-EVENT, DUPLICATE = "event", "duplicate"
 LETTERS_AT_A_TIME = 500
 MARK = "INSERT INTO replayed (kafka_partition, kafka_offset, outcome, replayed_at) VALUES (?, ?, ?, ?)"
-
-Place = tuple[int, int]
-Letter = tuple[Address, bytes]
 
 
 class ReplayRefused(RuntimeError):  # noqa: N818 - it says what happened
@@ -69,19 +65,6 @@ def run(settings: Settings) -> None:
         check(settings)
         events, duplicates, still = replay(settings)
     log.info("replayed: %d events, %d duplicates; %d dead letters are as bad as before", events, duplicates, still)
-
-
-def outcomes(session_of_cassandra: Session) -> dict[Place, str]:
-    """Partition and offset of each dead letter that is closed -> EVENT or DUPLICATE. Raises Outage."""
-    with cassandra.outages():
-        rows = session_of_cassandra.execute("SELECT kafka_partition, kafka_offset, outcome FROM replayed")
-        return {(row.kafka_partition, row.kafka_offset): row.outcome for row in rows}
-
-
-def closed(settings: Settings) -> dict[Place, str]:
-    """The `outcomes`, by a connection of its own. Raises Outage."""
-    with cassandra.connected(settings, "reader", settings.domain) as reader:
-        return outcomes(reader)
 
 
 def expired_hours(settings: Settings) -> dict[datetime, ProvenHour]:

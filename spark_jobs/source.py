@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import gc
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any
 
 import polars as pl
 import pyarrow as pa
-from kafka import KafkaConsumer, TopicPartition
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
 from settings import Settings
 from spark_jobs import domains, seen
-from spark_jobs.checkpoint import Kept, Offsets
+from spark_jobs.checkpoint import Kept
 from spark_jobs.judge import MAX_RECORD_BYTES, ContractViolation, Judge
 from spark_jobs.pipeline_tables import with_samples
-from stores.kafka import outages
-from stores.outage import Outage, patiently
+from stores.kafka import bounds
+from stores.offsets import Offsets
+from stores.outage import patiently
 
 
 def records(spark: SparkSession, settings: Settings, start: Offsets) -> DataFrame:
@@ -98,40 +97,9 @@ def judge_slices(domain: str, slices: Iterable[pa.RecordBatch]) -> Iterator[pa.R
 JUDGED = "judged binary"
 
 
-@contextmanager
-def _partitions(topic: str, settings: Settings) -> Iterator[tuple[KafkaConsumer, list[TopicPartition]]]:
-    """A topic's partitions, with one who can ask for their offsets. Raises Outage."""
-    with outages():
-        consumer = KafkaConsumer(bootstrap_servers=settings.kafka)
-        try:
-            partitions = [TopicPartition(topic, p) for p in sorted(consumer.partitions_for_topic(topic) or ())]
-            if not partitions:
-                raise Outage(f"Kafka has no topic {topic}: 'make up' makes it")
-            yield consumer, partitions
-        finally:
-            consumer.close()
-
-
-def _by_number(found: Mapping[TopicPartition, int]) -> Offsets:
-    return {partition.partition: offset for partition, offset in found.items()}
-
-
-def offsets_of(topic: str, settings: Settings, end: bool = False) -> Offsets:
-    """The first offset of each partition of a topic, or the next one at its end. Raises Outage."""
-    with _partitions(topic, settings) as (consumer, partitions):
-        return _by_number(consumer.end_offsets(partitions) if end else consumer.beginning_offsets(partitions))
-
-
 def kept(settings: Settings) -> Kept:
     """What Kafka has of the domain's events; waits through outages."""
-
-    def look() -> Kept:
-        with _partitions(settings.events_topic, settings) as (consumer, partitions):
-            return Kept(
-                _by_number(consumer.beginning_offsets(partitions)), _by_number(consumer.end_offsets(partitions))
-            )
-
-    return patiently(look, "Kafka")
+    return patiently(lambda: Kept(*bounds(settings)), "Kafka")
 
 
 def trigger(interval_ms: int, once: bool) -> dict[str, Any]:

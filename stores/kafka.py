@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -13,6 +14,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError
 
 from settings import SettingError, Settings
+from stores.offsets import Offsets
 from stores.outage import Outage
 
 log = logging.getLogger(__name__)
@@ -20,6 +22,7 @@ log = logging.getLogger(__name__)
 MAX_RECORD_BYTES = 4 * 1024 * 1024
 """What the broker takes, far above what the judge takes: a record that is too long must reach the dead letter."""
 
+FETCH_WITHIN_S = 2.0
 MAX_DEAD_LETTER_BYTES = 1024 * 1024
 """A dead letter is a record as it was, cut at a quarter of this, with a key of at most as much and headers that say why
 and whence."""
@@ -107,6 +110,39 @@ def _configure(client: KafkaAdminClient, topic: str, wanted: dict[str, str], rep
         client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, other)])
         changes = (f"{key}={value} instead of {found[key]['value']}" for key, value in other.items())
         report(f"Kafka: {topic} has {', '.join(changes)}")
+
+
+def bounds(settings: Settings) -> tuple[Offsets, Offsets]:
+    """The first offset of each partition of the events' topic, and the next one at its end. Raises Outage."""
+    topic = settings.events_topic
+    with outages():
+        consumer = KafkaConsumer(bootstrap_servers=settings.kafka)
+        try:
+            partitions = [TopicPartition(topic, p) for p in sorted(consumer.partitions_for_topic(topic) or ())]
+            if not partitions:
+                raise Outage(f"Kafka has no topic {topic}: 'make up' makes it")
+            first, end = consumer.beginning_offsets(partitions), consumer.end_offsets(partitions)
+            return {p.partition: first[p] for p in partitions}, {p.partition: end[p] for p in partitions}
+        finally:
+            consumer.close()
+
+
+def end_offsets(settings: Settings) -> Offsets:
+    """The next offset of each partition of the events' topic. Raises Outage."""
+    _, end = bounds(settings)
+    return end
+
+
+def appended_ms(consumer: KafkaConsumer, topic: str, partition: int, offset: int) -> int | None:
+    """When the broker took a record, as milliseconds since 1970; None where it does not say so in time."""
+    place = TopicPartition(topic, partition)
+    consumer.assign([place])
+    consumer.seek(place, offset)
+    deadline = time.monotonic() + FETCH_WITHIN_S
+    while time.monotonic() < deadline:
+        for records in consumer.poll(timeout_ms=200, max_records=1).values():
+            return records[0].timestamp
+    return None
 
 
 def read_all(settings: Settings, topic: str, since: datetime | None = None) -> Iterator[Any]:

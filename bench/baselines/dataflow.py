@@ -20,8 +20,8 @@ import settings as settings_module
 from bench.baselines.measured import Clock, Measured, main
 from bench.baselines.stores import DIMENSIONS, INSERT, NAME, REPLACE, counted, row
 from settings import Settings
-from spark_jobs.checkpoint import Offsets
 from stores import cassandra, mysql
+from stores.offsets import Offsets
 
 RECORDS_AT_ONCE = 2000
 CONCURRENCY = 100

@@ -13,8 +13,8 @@ import settings as settings_module
 from bench.baselines.measured import WARM_UP, Clock, Measured, main
 from bench.baselines.stores import NAME
 from bench.baselines.topic import values
-from spark_jobs.checkpoint import Offsets
 from stores import cassandra
+from stores.offsets import Offsets
 
 CONCURRENCY = 200
 INSERT = "INSERT INTO events (minute, shard, session_id, occurred_at, event_id, payload) VALUES (?, ?, ?, ?, ?, ?)"

@@ -12,8 +12,8 @@ from pyspark.sql import DataFrame
 import settings as settings_module
 from bench.baselines.measured import Clock, Measured, main
 from spark_jobs import session as spark_session
-from spark_jobs.checkpoint import Offsets
 from spark_jobs.source import records
+from stores.offsets import Offsets
 
 LOOK_EVERY_S = 0.05
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
-from spark_jobs.checkpoint import Offsets, from_json
+from stores.offsets import Offsets, from_json
 
 WARM_UP = 0.25
 """The share of the records before the clock starts: JVMs get warm, connections are made."""

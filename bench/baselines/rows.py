@@ -8,8 +8,8 @@ import settings as settings_module
 from bench.baselines.measured import Clock, Measured, main
 from bench.baselines.stores import COUNT_UP, INSERT, NAME, counted, row
 from bench.baselines.topic import values
-from spark_jobs.checkpoint import Offsets
 from stores import cassandra, mysql
+from stores.offsets import Offsets
 
 
 def drain(ends: Offsets) -> Measured:

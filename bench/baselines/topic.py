@@ -10,7 +10,7 @@ from kafka import KafkaConsumer, TopicPartition
 
 from bench.baselines.stores import DIMENSIONS, Sums
 from settings import Settings
-from spark_jobs.checkpoint import Offsets
+from stores.offsets import Offsets
 
 
 class Event(msgspec.Struct):

@@ -19,9 +19,9 @@ import settings as settings_module
 from bench.baselines.measured import Clock, Measured, main
 from bench.baselines.stores import DIMENSIONS, INSERT, NAME, REPLACE
 from spark_jobs import session as spark_session
-from spark_jobs.checkpoint import Offsets
 from spark_jobs.source import records
 from stores import cassandra, mysql
+from stores.offsets import Offsets
 
 SCHEMA = (
     "event_id string, occurred_at timestamp, event_name string, session_id string, country string, device string, "

@@ -14,12 +14,13 @@ from mysql.connector.abstracts import MySQLConnectionAbstract
 
 from contracts import BusinessKey, Expectation
 from settings import Settings
-from spark_jobs.checkpoint import CheckpointRefused, Offsets, Progress, from_json, to_json
+from spark_jobs.checkpoint import CheckpointRefused, Progress
 from spark_jobs.dedup import Dedup, Held
 from spark_jobs.merge import Table, as_json, combine, upsert
 from spark_jobs.pipeline_tables import latencies, latency_by_minute
 from spark_jobs.seen import SeenIds
 from stores import mysql
+from stores.offsets import Offsets, from_json, to_json
 from stores.outage import Outage, patiently
 
 log = logging.getLogger(__name__)

@@ -17,10 +17,9 @@ from settings import Settings
 from spark_jobs.judge import MAX_RECORD_BYTES
 from spark_jobs.pipeline_tables import start_of
 from spark_jobs.replay import good_ones, judge_of
-from spark_jobs.sinks.dead_letter import letters
-from spark_jobs.source import offsets_of
 from stores import mysql
-from stores.kafka import read_all
+from stores.dead_letter import letters
+from stores.kafka import end_offsets, read_all
 from tests.exposure import assert_no_secret_is_seen
 from tests.integration.pipeline import assert_exact
 from tests.unit.events import encoded, good_event
@@ -52,7 +51,7 @@ GIANT = b'{"search_term":"' + b"x" * (12 << 20) + b'"}'
 
 def send_compressed(settings: Settings, ledger: Ledger, record: Record) -> None:
     """Sends a record as its sender would who compresses with gzip, noted in the ledger as intended."""
-    ends = offsets_of(settings.events_topic, settings, end=True)
+    ends = end_offsets(settings)
     intent = ledger.intend([entry(record)], ends)
     sender = KafkaProducer(
         bootstrap_servers=settings.kafka, acks="all", compression_type="gzip", max_request_size=64 << 20

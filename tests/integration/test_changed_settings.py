@@ -13,8 +13,8 @@ from local.choice import preferred
 from local.stack import Stack
 from local.throwaway import throwaway_stack
 from settings import SettingError, Settings, load
-from spark_jobs.source import offsets_of
 from stores import cassandra, kafka, time_to_live
+from stores.kafka import bounds, end_offsets
 from tests.integration.pipeline import FAULTS, assert_equals_recomputation, assert_exact, minutes_ago, shop
 
 pytestmark = pytest.mark.integration
@@ -71,7 +71,7 @@ def test_raw_events_are_kept_for_as_long_as_the_settings_say_by_now(stack: Stack
 def test_a_topic_gets_more_partitions_and_loses_none(topics: Settings) -> None:
     said: list[str] = []
     kafka.set_up(replace(topics, kafka_partitions=3), said.append)
-    assert len(offsets_of(topics.events_topic, topics)) == 3
+    assert len(bounds(topics)[0]) == 3
     assert said == ["Kafka: topics.events has 3 partitions instead of 2"]
     with pytest.raises(SettingError, match=r"KAFKA_PARTITIONS=2 is not allowed: the topic topics\.events has 3"):
         kafka.set_up(replace(topics, kafka_partitions=2))
@@ -89,5 +89,5 @@ def test_more_partitions_while_the_stream_runs_stay_exact() -> None:
         assert sending.wait() == 0
         assert shop(grown, SEED + 2, opened, 5, EVENTS, **FAULTS).wait() == 0
         assert assert_exact(stack).acknowledged > 3 * EVENTS
-        assert min(offsets_of(settings.events_topic, settings, end=True).values()) > EVENTS / 10
+        assert min(end_offsets(settings).values()) > EVENTS / 10
         assert_equals_recomputation(stack)

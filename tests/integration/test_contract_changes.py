@@ -22,8 +22,9 @@ from local.stack import Stack
 from local.throwaway import throwaway_stack
 from producer.records import Record
 from settings import ROOT, load
-from spark_jobs.replay import DUPLICATE, EVENT, ReplayRefused, check, outcomes
+from spark_jobs.replay import ReplayRefused, check
 from stores import cassandra, mysql
+from stores.replayed import DUPLICATE, EVENT, outcomes
 from tests.integration.pipeline import assert_exact, environment, publish
 from tests.unit.events import encoded, good_event
 

@@ -14,15 +14,15 @@ from uuid import UUID
 import pytest
 
 import contracts
-from audit import progress, raw_events
+from audit import raw_events
 from audit.verify import Verdict
 from local.stack import Stack
 from producer.domains.ecommerce import INCIDENT
 from producer.incident import Incident, path_of, save
 from producer.ledger import Ledger, LedgerView
 from settings import Settings
-from spark_jobs.source import offsets_of
-from stores import cassandra, mysql
+from stores import cassandra, mysql, progress
+from stores.kafka import end_offsets
 from tests.integration.pipeline import (
     FAULTS,
     KILLED,
@@ -128,7 +128,7 @@ def test_exact_while_payments_of_one_country_fail(pipeline: Stack) -> None:
 def counted_first(settings: Settings, sending: Popen) -> bool:
     """Waits until a shop has counted, and says whether it did so before it was archived."""
     assert sending.wait() == 0
-    ends = offsets_of(settings.events_topic, settings, end=True)
+    ends = end_offsets(settings)
     with (
         mysql.connected(settings, "reader", settings.domain) as connection,
         cassandra.connected(settings, "reader", settings.domain) as session,

@@ -21,9 +21,9 @@ from local.throwaway import throwaway_stack
 from producer.ledger import Ledger, LedgerView
 from producer.records import Record
 from settings import ROOT, load
-from spark_jobs.sinks.dead_letter import letters
-from spark_jobs.source import offsets_of
 from stores import cassandra, kafka, mysql
+from stores.dead_letter import letters
+from stores.kafka import end_offsets
 from tests.integration.pipeline import CATCH_UP_S, FAULTS, environment, minutes_ago, publish, shop, spark_jobs
 from tests.waiting import wait_for
 
@@ -148,9 +148,9 @@ def test_what_kafka_has_deleted_is_missing_and_nothing_else(losing: Losing, arch
     if archive_ahead:
         losing.send(UNDECIDED)
         subprocess.run([sys.executable, "-c", ARCHIVE], cwd=ROOT, env=environment(settings), check=True)
-    first = offsets_of(settings.events_topic, settings, end=True)
+    first = end_offsets(settings)
     lost = losing.send_to_be_lost()
-    ends = offsets_of(settings.events_topic, settings, end=True)
+    ends = end_offsets(settings)
     admin = KafkaAdminClient(bootstrap_servers=settings.kafka)
     admin.delete_records({TopicPartition(settings.events_topic, p): offset for p, offset in ends.items()})
     admin.close()

@@ -16,8 +16,8 @@ from settings import Settings
 from spark_jobs import aggregate, archive
 from spark_jobs.lag import Lag, LagMeter
 from spark_jobs.sinks.query_progress import ProgressSink
-from spark_jobs.source import offsets_of
 from stores import mysql
+from stores.kafka import end_offsets
 from tests.integration.pipeline import assert_exact, publish
 from tests.integration.test_bad_input import as_record
 from tests.unit.events import encoded, good_event
@@ -38,14 +38,14 @@ def test_the_lag_is_what_kafka_has_beyond_the_offsets(stack: Stack) -> None:
     settings = stack.settings
     meter = LagMeter(settings)
     try:
-        ends = offsets_of(settings.events_topic, settings, end=True)
+        ends = end_offsets(settings)
         assert meter.behind(ends) == Lag(0, 0)
         before = datetime.now(UTC)
         publish(settings, *events(before, 3))
         lag = meter.behind(ends)
         assert lag.records == 3
         assert 0 <= lag.ms <= (datetime.now(UTC) - before).total_seconds() * 1000
-        assert meter.behind(offsets_of(settings.events_topic, settings, end=True)) == Lag(0, 0)
+        assert meter.behind(end_offsets(settings)) == Lag(0, 0)
     finally:
         meter.close()
 

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 import contracts
-from audit import progress
 from audit.verify import Verdict, verify
 from local.choice import preferred
 from local.stack import Stack
@@ -21,8 +20,8 @@ from local.throwaway import throwaway_stack
 from producer.ledger import Ledger
 from settings import load
 from spark_jobs import replay
-from spark_jobs.sinks.dead_letter import letters
-from stores import cassandra, mysql, proven_hours
+from stores import cassandra, mysql, progress, proven_hours
+from stores.dead_letter import letters
 from stores.hour import HOUR, hour_of
 from stores.time_to_live import BEGINNING
 from tests.integration.pipeline import CATCH_UP_S, FAULTS, assert_exact, minutes_ago, shop, spark_jobs

@@ -16,8 +16,9 @@ from local.throwaway import throwaway_stack
 from settings import Settings
 from spark_jobs import session
 from spark_jobs.checkpoint import IDENTITY, Checkpoint, CheckpointRefused, Progress
-from spark_jobs.source import offsets_of, records
+from spark_jobs.source import records
 from stores import kafka
+from stores.kafka import bounds
 from tests.unit.test_checkpoint import DAMAGED, HARMLESS, NO_FIRST, write
 
 pytestmark = [pytest.mark.integration, pytest.mark.long]
@@ -45,7 +46,7 @@ class Query:
         self.settings, self.crashes_in = settings, -1
         self.spark = session.build(settings)
         self.spark.sparkContext.setLogLevel("OFF")
-        self.first = offsets_of(settings.events_topic, settings)
+        self.first = bounds(settings)[0]
 
     def _write(self, frame: DataFrame, batch_id: int) -> None:
         frame.count()

@@ -9,15 +9,8 @@ from uuid import uuid4
 
 import pytest
 
-from spark_jobs.checkpoint import (
-    Checkpoint,
-    CheckpointRefused,
-    Kept,
-    Progress,
-    from_json,
-    records_between,
-    to_json,
-)
+from spark_jobs.checkpoint import Checkpoint, CheckpointRefused, Kept, Progress
+from stores.offsets import from_json, records_between, to_json
 
 TOPIC = "shop.events"
 OFFSETS = {0: 5, 1: 7}

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from settings import Settings
-from spark_jobs.sinks import dead_letter
-from spark_jobs.sinks.dead_letter import Reject, letters
+from stores import dead_letter
+from stores.dead_letter import Reject, letters
 
 MINUTE = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
 LATER = MINUTE + timedelta(hours=1)

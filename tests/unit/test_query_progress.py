@@ -12,10 +12,11 @@ import pytest
 from pyspark.sql.streaming.listener import QueryProgressEvent, StreamingQueryProgress
 
 from settings import Settings
-from spark_jobs.lag import Lag, waiting
+from spark_jobs.lag import Lag
 from spark_jobs.listener import Listener, Recorder, Reports
 from spark_jobs.merge import combine
 from spark_jobs.query_progress import Report, last_batches, new, progress_by_minute, report, rows_of
+from stores.offsets import waiting
 from stores.outage import Outage
 
 # Progress events as Spark 4.2 sent them.

@@ -10,11 +10,11 @@ import pytest
 
 from audit.expected import Event, Letters, opened, per_minute, read, together, worth
 from audit.figures import percentile
-from audit.progress import Reached
 from audit.verify import SHOWN, Verdict, amount_off, unequal
 from contracts import Amount
-from spark_jobs.replay import DUPLICATE, EVENT
-from spark_jobs.sinks.dead_letter import Address
+from stores.dead_letter import Address
+from stores.progress import Reached
+from stores.replayed import DUPLICATE, EVENT
 from tests.unit.events import encoded, good_event
 
 MINUTE = datetime(2026, 3, 14, 15, 9, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""The dead letter: rejected records as they were, with the reason and their address. Runs in Spark's workers.
+"""The dead letter: rejected records as they were, with the reason and their address.
 
 Of a record that is too long there is the beginning, and its length.
 
@@ -73,6 +73,10 @@ def write(settings: Settings, rejects: Iterable[Reject]) -> None:
             raise
 
 
+Place = tuple[int, int]
+"""Partition and offset of a record, as tables have them."""
+
+
 @dataclass(frozen=True)
 class Address:
     """Where a rejected record was, why it was rejected, when the broker took it (UTC), its length in bytes, and how
@@ -86,12 +90,16 @@ class Address:
     generation: int = 0
 
     @property
-    def place(self) -> tuple[int, int]:
-        """Partition and offset, as tables have them: those of a topic that began anew are told from the ones before."""
+    def place(self) -> Place:
+        """Those of a topic that began anew are told from the ones before."""
         return self.generation * MOST_PARTITIONS + self.partition, self.offset
 
 
-def letters(settings: Settings, since: datetime | None = None) -> Iterator[tuple[Address, bytes]]:
+Letter = tuple[Address, bytes]
+"""A rejected record, and its value."""
+
+
+def letters(settings: Settings, since: datetime | None = None) -> Iterator[Letter]:
     """The rejected records of the domain with their values, each once however often it was written; those that came
     from `since` on (UTC), and some before. Raises Outage."""
     found = set()

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from cassandra.cluster import Session
 from mysql.connector.abstracts import MySQLConnectionAbstract
 
-from spark_jobs.checkpoint import Offsets, from_json
 from stores import cassandra, mysql
+from stores.offsets import Offsets, from_json
 
 
 @dataclass(frozen=True)
