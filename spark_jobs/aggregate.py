@@ -124,6 +124,11 @@ class Aggregate:
         self.caught_up_at: datetime | None = None
         """Since when (UTC, naive) there was no backlog; None while there is one."""
 
+    def close(self) -> None:
+        """Returns when nothing is moved any more."""
+        self.rollup.close()
+        self.sink.close()
+
     def open(self) -> None:
         """Finds out where the store is, or begins it. Raises CheckpointRefused."""
         stored = patiently(self.sink.progress, "MySQL")

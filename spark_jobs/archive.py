@@ -96,6 +96,9 @@ class Archive:
     def connect(self) -> None:
         self.session = patiently(lambda: cassandra.connect(self.settings, "spark", self.settings.domain), "Cassandra")
 
+    def close(self) -> None:
+        self.session.cluster.shutdown()
+
     def open(self) -> None:
         """Finds out where the store is, or begins it. Raises CheckpointRefused."""
         self.connect()

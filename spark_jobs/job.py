@@ -6,11 +6,15 @@ import fcntl
 import logging
 import signal
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from math import inf
 
 from py4j.protocol import Py4JError
 from pyspark.errors import StreamingQueryException
+from pyspark.sql import SparkSession
 from pyspark.sql.streaming import StreamingQuery
 
 from contracts import ContractError
@@ -25,11 +29,12 @@ from spark_jobs.heartbeat import heartbeat
 from spark_jobs.judge import ContractViolation
 from spark_jobs.listener import recording
 from spark_jobs.query_progress import full_name
+from stores.offsets import Offsets
 
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 0.5
-Queries = tuple[Archive, Aggregate]
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
 REFUSALS = (CheckpointRefused.__name__, ContractViolation.__name__)
 
 
@@ -60,85 +65,151 @@ def only_one(settings: Settings) -> Iterator[None]:
         yield
 
 
-def run(settings: Settings) -> None:
-    """Runs both queries of each domain until SIGTERM or SIGINT.
+@dataclass
+class Domain:
+    """A domain's two queries.
 
-    A domain whose contract or checkpoint is refused leaves the others running, and a query that is refused (a
-    contract's `fail`) stops alone; when nothing is left to run, Refused is raised. Every other error of a query is
-    raised: the job is then started again and goes on where the stores are.
+    - running: by name, once they are started
+    - refused: name -> why it does not run until somebody mends what the message names
+    - again_at: when they are begun anew (monotonic, seconds), after one failed
     """
-    stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
-    refused: list[str] = []
-    opened: dict[Settings, Queries] = {}
-    with ExitStack() as locks:
-        for of_domain in settings.each():
-            heartbeat(of_domain).parent.mkdir(parents=True, exist_ok=True)
-            heartbeat(of_domain).unlink(missing_ok=True)
-            try:
-                locks.enter_context(only_one(of_domain))
-                opened[of_domain] = opened_queries(of_domain)
-            except (CheckpointRefused, ContractError) as error:
-                log.error("%s does not run: %s", of_domain.domain, error)
-                refused.append(str(error))
-        if not opened:
-            raise Refused("; ".join(refused))
-        _run(settings, opened, stopping)
 
+    settings: Settings
+    running: dict[str, StreamingQuery] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+    again_at: float | None = None
+    began_at: float = inf
+    pause_s: float = FIRST_PAUSE_S
 
-def opened_queries(settings: Settings) -> Queries:
-    """A domain's queries, ready to be started: what is refused is so before Spark takes its seconds to start.
+    @property
+    def is_refused(self) -> bool:
+        return self.refused.keys() >= {ARCHIVE, AGGREGATE}
 
-    Raises CheckpointRefused and ContractError.
-    """
-    queries = (Archive(settings), Aggregate(settings))
-    for query in queries:
-        query.open()
-    return queries
-
-
-def _run(settings: Settings, opened: Mapping[Settings, Queries], stopping: threading.Event) -> None:
-    spark = session.build(settings)
-    reached = {
-        of_domain: {ARCHIVE: archive.progress.offsets, AGGREGATE: aggregate.first}
-        for of_domain, (archive, aggregate) in opened.items()
-    }
-    with recording(reached) as listener:
-        spark.streams.addListener(listener)
-        running = {
-            of_domain: {ARCHIVE: archive.start(spark), AGGREGATE: aggregate.start(spark)}
-            for of_domain, (archive, aggregate) in opened.items()
-        }
-        log.info("archive and aggregate run over %s", ", ".join(of_domain.events_topic for of_domain in running))
-        watch(running, stopping)
+    def open(self) -> None:
+        """Makes the queries ready to be started: what is refused is so before Spark takes its seconds to start."""
+        self.refused = {}
         try:
-            for query in (query for queries in running.values() for query in queries.values()):
-                query.stop()
-            spark.stop()
-        except (Py4JError, OSError):
-            log.info("the JVM was told to stop as well, and has ended already")
+            self.archive, self.aggregate = Archive(self.settings), Aggregate(self.settings)
+            self.archive.open()
+            self.aggregate.open()
+        except (CheckpointRefused, ContractError) as error:
+            log.error("%s does not run: %s", self.settings.domain, error)
+            self.refused = dict.fromkeys((ARCHIVE, AGGREGATE), str(error))
 
+    @property
+    def reached(self) -> dict[str, Offsets]:
+        """Where each query starts that can be started."""
+        if self.is_refused or self.again_at is not None:
+            return {}
+        return {ARCHIVE: self.archive.progress.offsets, AGGREGATE: self.aggregate.first}
 
-def watch(running: Mapping[Settings, Mapping[str, StreamingQuery]], stopping: threading.Event) -> None:
-    """Returns when told to stop; touches the heartbeat of each domain whose queries all run. See `run` for what it
-    raises."""
-    by_name = {
-        full_name(one.domain, name): query for one, queries in running.items() for name, query in queries.items()
-    }
-    refused: dict[str, str] = {}
-    while not stopping.wait(LOOK_EVERY_S):
-        for of_domain, queries in running.items():
-            if all(query.isActive for query in queries.values()):
-                heartbeat(of_domain).touch()
-        for name, query in by_name.items():
-            if query.isActive or name in refused:
+    def start(self, spark: SparkSession) -> None:
+        """Starts the queries, after `open`."""
+        if self.reached:
+            self.running = {ARCHIVE: self.archive.start(spark), AGGREGATE: self.aggregate.start(spark)}
+            self.began_at = time.monotonic()
+
+    def stop(self) -> None:
+        for query in self.running.values():
+            query.stop()
+
+    def look(self) -> None:
+        """Touches the heartbeat while all run. Raises the error of a query that has failed in a way that a new start
+        may help."""
+        if self.running and all(query.isActive for query in self.running.values()):
+            heartbeat(self.settings).touch()
+        for name, query in self.running.items():
+            if query.isActive or name in self.refused:
                 continue
             error = query.exception()
             message = refusal(error) if error else None
             if message is None:
                 raise error or RuntimeError(f"the query {name} ended by itself")
-            log.error("%s is stopped: %s", name, message)
-            refused[name] = message
-        if len(refused) == len(by_name):
-            raise Refused("; ".join(sorted(set(refused.values()))))
+            log.error("%s is stopped: %s", full_name(self.settings.domain, name), message)
+            self.refused[name] = message
+
+    def fail(self, error: Exception) -> None:
+        """Stops what still runs; it is begun anew after a pause, a longer one each time until it has worked a while."""
+        if time.monotonic() - self.began_at > LONGEST_PAUSE_S:
+            self.pause_s = FIRST_PAUSE_S
+        log.error("%s has failed, and is begun anew in %.0f s: %s", self.settings.domain, self.pause_s, error)
+        self.stop()
+        if self.running:
+            self.archive.close()
+            self.aggregate.close()
+        self.running = {}
+        self.again_at = time.monotonic() + self.pause_s
+        self.pause_s = min(2 * self.pause_s, LONGEST_PAUSE_S)
+
+    def begin_anew(self, spark: SparkSession) -> None:
+        """Once it is time."""
+        if self.again_at is not None and time.monotonic() >= self.again_at:
+            self.again_at = None
+            self.open()
+            self.start(spark)
+
+
+@contextmanager
+def a_fault_of(domain: Domain, alone: bool) -> Iterator[None]:
+    """Keeps an error from the other domains; one that is alone ends the job by it."""
+    try:
+        yield
+    except Exception as error:
+        if alone:
+            raise
+        domain.fail(error)
+
+
+def run(settings: Settings) -> None:
+    """Runs both queries of each domain until SIGTERM or SIGINT.
+
+    A domain whose contract or checkpoint is refused leaves the others running, and a query that is refused (a
+    contract's `fail`) stops alone; when nothing is left to run, Refused is raised. By any other error of a query its
+    domain is begun anew, where the stores are. Where it is the only one the error is raised: the whole job is then
+    started again. Raises CheckpointRefused.
+    """
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    domains = [Domain(of_domain) for of_domain in settings.each()]
+    with ExitStack() as locks:
+        for domain in domains:
+            locks.enter_context(only_one(domain.settings))
+            heartbeat(domain.settings).parent.mkdir(parents=True, exist_ok=True)
+            heartbeat(domain.settings).unlink(missing_ok=True)
+        for domain in domains:
+            with a_fault_of(domain, alone=len(domains) == 1):
+                domain.open()
+        raise_where_nothing_runs(domains)
+        _run(settings, domains, stopping)
+
+
+def _run(settings: Settings, domains: Sequence[Domain], stopping: threading.Event) -> None:
+    spark = session.build(settings)
+    with recording({domain.settings: domain.reached for domain in domains}) as listener:
+        spark.streams.addListener(listener)
+        for domain in domains:
+            domain.start(spark)
+        log.info("archive and aggregate run over %s", ", ".join(d.settings.events_topic for d in domains if d.running))
+        watch(domains, stopping, spark)
+        try:
+            for domain in domains:
+                domain.stop()
+            spark.stop()
+        except (Py4JError, OSError):
+            log.info("the JVM was told to stop as well, and has ended already")
+
+
+def watch(domains: Sequence[Domain], stopping: threading.Event, spark: SparkSession) -> None:
+    """Returns when told to stop. See `run` for what it raises."""
+    while not stopping.wait(LOOK_EVERY_S):
+        for domain in domains:
+            with a_fault_of(domain, alone=len(domains) == 1):
+                domain.begin_anew(spark)
+                domain.look()
+        raise_where_nothing_runs(domains)
+
+
+def raise_where_nothing_runs(domains: Sequence[Domain]) -> None:
+    if all(domain.is_refused for domain in domains):
+        raise Refused("; ".join(sorted({why for domain in domains for why in domain.refused.values()})))

@@ -103,6 +103,20 @@ def test_a_recomputation_gives_the_new_domain_s_tables(beside: Beside) -> None:
     beside.run("-m", "spark_jobs", "rebuild", "--check", "--domain", walkthrough.DOMAIN)
 
 
+def test_a_function_that_fails_leaves_the_other_domain_running_and_goes_on_once_mended(beside: Beside) -> None:
+    module = beside.folder / "spark_jobs" / "domains" / f"{walkthrough.DOMAIN}.py"
+    whole = module.read_text()
+    module.write_text(whole.replace("    return events", "    1 / len(events.filter(False))\n    return events"))
+    beside.send(seed=6)
+    with beside.spark() as job:
+        assert beside.run("-m", "audit", "verify", "--domain", "ecommerce").endswith("amount_off=0\n")
+        assert job.poll() is None
+    module.write_text(whole)
+    assert "temperature has failed, and is begun anew in 2 s" in (beside.folder / "spark.log").read_text()
+    with beside.spark():
+        beside.run("-m", "audit", "verify")
+
+
 def test_a_broken_contract_leaves_the_other_domain_running(beside: Beside) -> None:
     contract = beside.folder / "contracts" / f"{walkthrough.DOMAIN}.yaml"
     whole = contract.read_text()

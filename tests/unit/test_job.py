@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from settings import Settings
+from spark_jobs import job
 from spark_jobs.checkpoint import CheckpointRefused
 from spark_jobs.heartbeat import heartbeat
-from spark_jobs.job import Refused, only_one, refusal, watch
+from spark_jobs.job import Domain, Refused, only_one, refusal, watch
 
 FAIL = "org.apache.spark...: Traceback\nspark_jobs.judge.ContractViolation: partition 1, offset 7: the rule\n\tat org"
 
@@ -23,6 +25,9 @@ class Query:
 
     def exception(self) -> Exception | None:
         return self._error
+
+    def stop(self) -> None:
+        self.isActive = False
 
 
 class Looks(threading.Event):
@@ -50,42 +55,64 @@ def test_refusals_are_told_from_other_errors(text: str, expected: str | None) ->
 
 
 @pytest.fixture
-def shop(tmp_path) -> Settings:
-    """Settings of a domain whose heart may beat."""
-    settings = Settings(state_dir=str(tmp_path))
-    heartbeat(settings).parent.mkdir()
-    return settings
+def shop(tmp_path) -> Domain:
+    """A domain whose heart may beat; its queries are a test's to say."""
+    domain = Domain(Settings(state_dir=str(tmp_path)))
+    heartbeat(domain.settings).parent.mkdir()
+    return domain
+
+
+def beats(domain: Domain) -> bool:
+    return heartbeat(domain.settings).exists()
+
+
+def other(shop: Domain, **running: Query) -> Domain:
+    return Domain(replace(shop.settings, domains=("other",)), running)
 
 
 def test_the_job_ends_refused_when_every_query_is(shop) -> None:
-    queries = {"archive": Query(RuntimeError(FAIL)), "aggregate": Query(RuntimeError(FAIL))}
+    shop.running = {"archive": Query(RuntimeError(FAIL)), "aggregate": Query(RuntimeError(FAIL))}
     with pytest.raises(Refused, match="offset 7"):
-        watch({shop: queries}, threading.Event())
+        watch([shop], threading.Event(), None)
 
 
 def test_a_refused_query_stops_alone(shop, caplog) -> None:
-    queries = {"archive": Query(active=True), "aggregate": Query(RuntimeError(FAIL))}
-    other = replace(shop, domains=("other",))
-    watch({shop: queries, other: {"archive": Query(active=True)}}, Looks(3))
+    shop.running = {"archive": Query(active=True), "aggregate": Query(RuntimeError(FAIL))}
+    beside = other(shop, archive=Query(active=True))
+    watch([shop, beside], Looks(3), None)
     assert [record.getMessage() for record in caplog.records] == [
         "ecommerce.aggregate is stopped: partition 1, offset 7: the rule"
     ]
-    assert not heartbeat(shop).exists()
-    assert heartbeat(other).exists()
+    assert (beats(shop), beats(beside)) == (False, True)
 
 
 def test_the_heart_beats_while_both_run(shop) -> None:
-    queries = {"archive": Query(active=True), "aggregate": Query(active=True)}
-    watch({shop: queries}, Looks(0))
-    assert not heartbeat(shop).exists()
-    watch({shop: queries}, Looks(1))
-    assert heartbeat(shop).exists()
+    shop.running = {"archive": Query(active=True), "aggregate": Query(active=True)}
+    watch([shop], Looks(0), None)
+    assert not beats(shop)
+    watch([shop], Looks(1), None)
+    assert beats(shop)
 
 
-def test_any_other_error_ends_the_job(shop) -> None:
-    queries = {"archive": Query(RuntimeError("Java heap")), "aggregate": Query(active=True)}
+def test_any_other_error_ends_the_job_of_one_domain(shop) -> None:
+    shop.running = {"archive": Query(RuntimeError("Java heap")), "aggregate": Query(active=True)}
     with pytest.raises(RuntimeError, match="Java heap"):
-        watch({shop: queries}, threading.Event())
+        watch([shop], threading.Event(), None)
+
+
+def test_one_of_several_domains_is_begun_anew_alone(shop, monkeypatch, caplog) -> None:
+    begun = []
+    monkeypatch.setattr(job, "FIRST_PAUSE_S", 0.0)
+    monkeypatch.setattr(Domain, "open", lambda domain: begun.append(domain.settings.domain))
+    monkeypatch.setattr(Domain, "start", lambda domain, _: domain.running.update(archive=Query(active=True)))
+    shop.archive = shop.aggregate = SimpleNamespace(close=lambda: None)
+    failing, beside = Query(RuntimeError("division by zero")), Query(active=True)
+    shop.running, shop.pause_s = {"archive": failing, "aggregate": Query(active=True)}, 0.0
+    watch([shop, other(shop, archive=beside)], Looks(2), None)
+    assert begun == ["ecommerce"]
+    assert shop.running.keys() == {"archive"}
+    assert "ecommerce has failed, and is begun anew in 0 s: division by zero" in caplog.text
+    assert beside.isActive
 
 
 def test_only_one_job_has_the_checkpoints(tmp_path) -> None:
