@@ -28,7 +28,7 @@ from spark_jobs import aggregate, domains
 from spark_jobs.dedup import Dedup
 from spark_jobs.merge import as_json, upsert
 from spark_jobs.sinks import cassandra
-from spark_jobs.source import digests
+from spark_jobs.slices import digests
 
 START = datetime(2026, 3, 14, 15, 9, 26, tzinfo=UTC)
 DOMAIN = "ecommerce"

@@ -7,9 +7,7 @@ tables there are.
 
 from __future__ import annotations
 
-import io
 import logging
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import product
@@ -40,7 +38,8 @@ from spark_jobs.query_progress import full_name
 from spark_jobs.seen import EVENT, ID_BYTES
 from spark_jobs.sinks import cassandra as archive_sink
 from spark_jobs.sinks.mysql import QUERY, SEEN_IDS, SEEN_KEYS, Batch, MySQLSink, now
-from spark_jobs.source import JUDGED, judge_slices, kept, records, trigger
+from spark_jobs.slices import JUDGED, judge_slices, read_slices
+from spark_jobs.source import kept, records, trigger
 from stores import cassandra
 from stores.offsets import Offsets, records_between
 from stores.outage import Outage, patiently
@@ -66,11 +65,6 @@ TOOK_ALL = 0.9
 
 def checkpoint(settings: Settings) -> Checkpoint:
     return Checkpoint(settings.checkpoints_dir / settings.domain / QUERY, settings.events_topic)
-
-
-def read_slices(values: Iterable[bytes]) -> pl.DataFrame:
-    """The judged records of all slices together."""
-    return pl.concat(pl.read_ipc(io.BytesIO(value), use_pyarrow=False) for value in values)
 
 
 def domain_tables(domain: str) -> tuple[Table, ...]:

@@ -22,7 +22,8 @@ from spark_jobs import domains
 from spark_jobs.checkpoint import Checkpoint, CheckpointRefused, Progress, told
 from spark_jobs.query_progress import full_name
 from spark_jobs.sinks import cassandra as cassandra_sink
-from spark_jobs.source import judged, kept, records, trigger, worker_judge
+from spark_jobs.slices import judged, worker_judge
+from spark_jobs.source import kept, records, trigger
 from stores import cassandra, dead_letter
 from stores.offsets import from_json, records_between, to_json
 from stores.outage import Outage, patiently

@@ -41,7 +41,8 @@ from spark_jobs.pipeline_tables import rejects_by_minute
 from spark_jobs.seen import EVENT
 from spark_jobs.sinks.cassandra import pass_over, passed_over, read_partition
 from spark_jobs.sinks.mysql import QUERY, SEEN_IDS, SEEN_KEYS, hold, merge_rows, now
-from spark_jobs.source import JUDGED, kept, worker_judge
+from spark_jobs.slices import JUDGED, packed, read_slices, worker_judge
+from spark_jobs.source import kept
 from stores import cassandra, coverage, mysql, progress
 from stores.dead_letter import Address, addresses
 from stores.hour import HOUR, hour_of
@@ -161,15 +162,12 @@ def beside(settings: Settings) -> Iterator[Any]:
 
 
 def read_archive(settings: Settings, slices: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """For mapInArrow: partitions of the archive (minute, shard) -> their events judged, as source.judge_slices does,
+    """For mapInArrow: partitions of the archive (minute, shard) -> their events judged, as slices.judge_slices does,
     with what was decided about them."""
     judge = worker_judge(settings.domain)
     for partitions in slices:
         for row in partitions.to_pylist():
-            judged = judged_partition(settings, judge, row["minute"], row["shard"])
-            yield pa.RecordBatch.from_pydict(
-                {"judged": pa.array([judged.write_ipc(None, compression="lz4").getvalue()], pa.binary())}
-            )
+            yield packed(judged_partition(settings, judge, row["minute"], row["shard"]))
 
 
 def judged_partition(settings: Settings, judge: Judge, minute: datetime, shard: int) -> pl.DataFrame:
@@ -322,7 +320,7 @@ def read_hour(settings: Settings, spark: SparkSession, hours_partitions: Sequenc
     )
     frame = spark.createDataFrame(rows).repartition(spark.sparkContext.defaultParallelism)
     values = frame.mapInArrow(partial(read_archive, settings), JUDGED).toArrow().column("judged").to_pylist()
-    return aggregate.read_slices(values)
+    return read_slices(values)
 
 
 def reject_frame(rejected: Sequence[Address]) -> pl.DataFrame:

@@ -34,7 +34,7 @@ from spark_jobs.job import only_one
 from spark_jobs.judge import TIMESTAMP, Judge
 from spark_jobs.sinks import cassandra as archive_sink
 from spark_jobs.sinks.mysql import QUERY, SEEN_IDS, SEEN_KEYS, MySQLSink, hold, merge_rows
-from spark_jobs.source import digests
+from spark_jobs.slices import digests
 from stores import cassandra, mysql, proven_hours, time_to_live
 from stores.dead_letter import Address, Letter, Place, addresses, letters
 from stores.hour import hour_of

@@ -35,7 +35,7 @@ from settings import load as load_settings
 from spark_jobs import aggregate, domains, rollup
 from spark_jobs.sinks import cassandra as archive
 from spark_jobs.sinks.mysql import merge_rows
-from spark_jobs.source import digests
+from spark_jobs.slices import digests
 from stores import mysql
 from stores.hour import HOUR, hour_of
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from spark_jobs import seen as module
 from spark_jobs.seen import CONFLICT, COPY, EVENT, SeenIds, by_minute
-from spark_jobs.source import digests
+from spark_jobs.slices import digests
 
 START = datetime(2026, 3, 14, 15, 9)  # noqa: DTZ001 - naive, as MySQL has it
 # Few different ids, and such that differ only in zero bytes at either end.
