@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
 import signal
@@ -15,7 +16,7 @@ import psutil
 from cassandra.cluster import Session
 from mysql.connector.abstracts import MySQLConnectionAbstract
 
-from local.services import REFUSED, SERVICES
+from local.services import SERVICES
 from local.stack import Stack
 from settings import Settings
 from stores import cassandra, mysql, progress
@@ -131,7 +132,7 @@ class Scene:
 
         def refused() -> bool:
             info = self.stack.supervisor.states()["spark"]
-            return info["statename"] == "EXITED" and info["exitstatus"] == REFUSED
+            return info["statename"] == "EXITED" and info["exitstatus"] == os.EX_CONFIG
 
         self.stack.start("spark", wait=False)
         self.wait_for("Spark refuses to run", refused, REFUSES_WITHIN_S)

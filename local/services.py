@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import getpass
 import hashlib
+import os
 import shutil
 import sys
 import uuid
@@ -22,13 +23,11 @@ SUPERSET_PYTHON = INSTALL / "venv-superset" / "bin" / "python"
 STATE_VARIABLE = "TILLSTREAM_STATE"
 """Set to its state folder in every process of a stack, so that they can be told from others, orphans too."""
 
-REFUSED = 78
-"""Exit code (sysexits' EX_CONFIG) of a process that a restart can't help: a bad setting, a foreign checkpoint."""
-
 
 @dataclass(frozen=True)
 class Service:
-    """One supervised process. `address` is what people connect to; `sources` are the files that it is made of."""
+    """One supervised process. `address` is what people connect to; `sources` are the files that it is made of. One that
+    ends with one of `final_exit_codes` is not started again: after EX_CONFIG a restart can't help."""
 
     name: str
     command: tuple[str, ...]
@@ -195,7 +194,7 @@ def spark(settings: Settings) -> Service:
             "PYSPARK_PYTHON": sys.executable,  # else the workers start the system's Python
         },
         sources=("spark_jobs", "contracts", "stores", "settings.py", "requirements/pipeline.txt"),
-        final_exit_codes=(0, REFUSED),
+        final_exit_codes=(0, os.EX_CONFIG),
         stop_wait_seconds=60,
     )
 
@@ -205,8 +204,8 @@ def producer(settings: Settings) -> Service:
         name="producer",
         command=(sys.executable, "-m", "producer"),
         environment=_settings_for("producer", settings),
-        sources=("producer", "contracts", "settings.py", "requirements/pipeline.txt"),
-        final_exit_codes=(0, REFUSED),
+        sources=("producer", "contracts", "stores", "settings.py", "requirements/pipeline.txt"),
+        final_exit_codes=(0, os.EX_CONFIG),
     )
 
 
@@ -238,7 +237,7 @@ def alerts(settings: Settings) -> Service:
         command=(str(SUPERSET_PYTHON), str(ROOT / "superset/alerts_worker.py")),
         environment=_settings_for("superset", settings),
         sources=("superset", "settings.py", "requirements/superset.txt"),
-        final_exit_codes=(REFUSED,),
+        final_exit_codes=(os.EX_CONFIG,),
     )
 
 

@@ -20,7 +20,7 @@ import psutil
 
 from local import readiness
 from local.runtime import NO_PRODUCER, ServiceStatus, beside_spark, cluster_id
-from local.services import DATA_FOLDERS, REFUSED, SERVERS, SERVICES, SUPERSET_PYTHON, digest, switched_on
+from local.services import DATA_FOLDERS, SERVERS, SERVICES, SUPERSET_PYTHON, digest, switched_on
 from local.steps import StepError, run, together
 from local.supervisor import Supervisor
 from settings import ROOT, SECRETS, Settings, as_environment, generate_secrets
@@ -95,7 +95,7 @@ class Stack:
                 raise StepError(f"{name} has ended {ATTEMPTS} times. {self.log_tail(name)}")
             # supervisord starts a service again that has exited, unless it meant to.
             if state in ("FATAL", "STOPPED") or (state == "EXITED" and code in final_exit_codes):
-                why = "it refuses to run" if code == REFUSED else f"exit code {code}"
+                why = "it refuses to run" if code == os.EX_CONFIG else f"exit code {code}"
                 raise StepError(f"{name} has ended ({why}). {self.log_tail(name)}")
             if state == "RUNNING":
                 missing = readiness.CHECKS[name](settings or self.settings)

@@ -26,14 +26,12 @@ from producer.faults import LATEST_OF_ALLOWED, Rates
 from producer.incident import Watch, kind_of, path_of
 from producer.ledger import Ledger, LedgerBusyError, LedgerError
 from producer.pace import FARTHEST_AHEAD_S, FARTHEST_BEHIND, OutOfStep, live, unpaced
-from producer.publish import Publisher, SendError, Stopped
+from producer.publish import Publisher, SendError
 from producer.records import never
 from producer.simulate import Simulation, simulate
+from stores.outage import Stopped
 
 log = logging.getLogger("producer")
-
-BAD_SETTING = 78
-"""Exit code (EX_CONFIG): starting again would not help."""
 
 GARBAGE_COLLECTED_AFTER = (50_000, 20, 100)
 """Objects, and rounds, after which Python looks for cycles. Its own choice, 700 objects, walks through the simulation
@@ -54,7 +52,7 @@ SETTINGS = {
 class Options(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
-        self.exit(BAD_SETTING, f"{self.prog}: error: {message}\n")
+        self.exit(os.EX_CONFIG, f"{self.prog}: error: {message}\n")
 
 
 def moment(text: str) -> datetime:
@@ -198,7 +196,7 @@ def main() -> int:
     settings = replace(settings, domains=tuple(filter(domains.is_there, settings.domains)))
     if not settings.domains:
         log.error("there is nothing to simulate: see producer/domains")
-        return BAD_SETTING
+        return os.EX_CONFIG
     stop = Flag()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -214,7 +212,7 @@ def main() -> int:
             case _:
                 raise error
     failed = [error for error in errors.values() if not isinstance(error, Stopped)]
-    code = 0 if not failed else BAD_SETTING if all(map(is_refusal, failed)) else 1
+    code = 0 if not failed else os.EX_CONFIG if all(map(is_refusal, failed)) else 1
     if any(isinstance(error, (Stopped, SendError, KafkaError)) for error in errors.values()):
         _exit_at_once(code)
     return code

@@ -28,6 +28,7 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from producer.records import CONFLICT, DUPLICATE, EVENT, GOOD, LATE, RELOAD, Record
+from stores.offsets import Offsets, from_json, to_json
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS intents (
@@ -68,8 +69,6 @@ ALTER TABLE events_by_minute DROP COLUMN refund_cents;
 """
 
 T = TypeVar("T")
-Offsets = dict[int, int]
-"""Partition -> offset of the next record."""
 
 
 class LedgerError(Exception):
@@ -283,7 +282,7 @@ class Ledger:
 
     def intend(self, entries: Sequence[Entry], offsets: Mapping[int, int]) -> Intent:
         """Notes that records are about to be sent, and lie at `offsets` or later."""
-        text = msgspec.json.encode({str(partition): offset for partition, offset in offsets.items()}).decode()
+        text = to_json(offsets)
         fcntl.flock(self._hold, fcntl.LOCK_SH)  # waits while somebody holds the producer
         cursor = self._db.execute("INSERT INTO intents (offsets, entries) VALUES (?, ?)", (text, _blob(entries)))
         fcntl.flock(self._hold, fcntl.LOCK_UN)
@@ -295,7 +294,7 @@ class Ledger:
         return [
             Intent(
                 number,
-                msgspec.json.decode(offsets, type=dict[int, int], strict=False),
+                from_json(offsets),
                 _entries(entries, list[Entry]),
             )
             for number, offsets, entries in rows

@@ -14,14 +14,16 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError, KafkaTimeoutError
 from kafka.producer.future import FutureRecordMetadata
 
-from producer.ledger import Ledger, LedgerError, Offsets, entry, identity
+from producer.ledger import Ledger, LedgerError, entry, identity
 from producer.records import Record
 from settings import Settings
+from stores.kafka import MAX_RECORD_BYTES, outages
+from stores.offsets import Offsets
+from stores.outage import LONGEST_PAUSE_S, Outage, Stopped, patiently
 
 log = logging.getLogger(__name__)
 
 REPORT_S = 10.0
-FIRST_RETRY_S, LAST_RETRY_S = 0.25, 5.0
 QUIET_S = 2.0
 """How long the topic must not have grown before what a dead producer left behind is counted."""
 STOP_S = 10.0
@@ -30,7 +32,6 @@ GIVE_UP_S = 60.0
 """How long a batch may stay without acknowledgement before the producer ends, for the next one to look it up."""
 ANSWER_S = 8.0
 """How long Kafka may take to answer before it is asked again; what it has taken already it does not take twice."""
-MAX_REQUEST_BYTES = 4 * 1024 * 1024
 
 Result = TypeVar("Result")
 
@@ -43,21 +44,14 @@ class SendError(Exception):
     """
 
 
-class Stopped(Exception):  # noqa: N818 (not an error)
-    """The producer is to stop, and Kafka does not answer."""
+def asked(question: Callable[[], Result], stop: Flag) -> Result:
+    """Kafka's answer; waits through outages. Raises Stopped."""
 
+    def ask() -> Result:
+        with outages():
+            return question()
 
-def patiently(what: str, call: Callable[[], Result], stop: Flag) -> Result:
-    """Calls again, with growing pauses, while Kafka can't be reached; raises Stopped when `stop` is set."""
-    pause_s = FIRST_RETRY_S
-    while True:
-        try:
-            return call()
-        except KafkaError as error:
-            log.warning("%s: Kafka does not answer (%s), trying again in %.1f s", what, error, pause_s)
-        if stop.wait(pause_s):
-            raise Stopped
-        pause_s = min(2 * pause_s, LAST_RETRY_S)
+    return patiently(ask, "Kafka", stop=stop)
 
 
 class Topic:
@@ -66,7 +60,7 @@ class Topic:
     def __init__(self, settings: Settings, stop: Flag) -> None:
         self.name = settings.events_topic
         self._stop = stop
-        self._consumer = patiently("connecting", lambda: self._connect(settings), stop)
+        self._consumer = asked(lambda: self._connect(settings), stop)
 
     def _connect(self, settings: Settings) -> KafkaConsumer:
         consumer = KafkaConsumer(
@@ -82,8 +76,8 @@ class Topic:
         try:
             partitions = consumer.partitions_for_topic(self.name)
             if not partitions:
-                raise KafkaError(f"there is no topic {self.name} yet")
-        except KafkaError:
+                raise Outage(f"there is no topic {self.name} yet")
+        except (KafkaError, Outage):
             consumer.close()
             raise
         self._partitions = [TopicPartition(self.name, partition) for partition in sorted(partitions)]
@@ -93,7 +87,7 @@ class Topic:
         self._consumer.close()
 
     def ends(self) -> Offsets:
-        ends = patiently("asking for offsets", lambda: self._consumer.end_offsets(self._partitions), self._stop)
+        ends = asked(lambda: self._consumer.end_offsets(self._partitions), self._stop)
         return {partition.partition: offset for partition, offset in ends.items()}
 
     def quiet_ends(self) -> Offsets:
@@ -114,7 +108,7 @@ class Topic:
 
     def identities(self, start: Offsets, ends: Offsets) -> Iterator[bytes]:
         """The identity of every record from `start` up to `ends`."""
-        first = patiently("asking for offsets", lambda: self._consumer.beginning_offsets(self._partitions), self._stop)
+        first = asked(lambda: self._consumer.beginning_offsets(self._partitions), self._stop)
         left = {}
         for partition in self._partitions:
             offset = start.get(partition.partition, 0)
@@ -129,7 +123,7 @@ class Topic:
         for partition, offset in left.items():
             self._consumer.seek(partition, offset)
         while left:
-            polled = patiently("reading back", lambda: self._consumer.poll(timeout_ms=500), self._stop)
+            polled = asked(lambda: self._consumer.poll(timeout_ms=500), self._stop)
             if self._stop.is_set():
                 raise Stopped
             for partition, messages in polled.items():
@@ -163,7 +157,7 @@ class Publisher:
         self._ends = self._topic.ends()
         self._check_same_topic()
         self._settle_leftovers()
-        self._producer = patiently("connecting", self._connect, self._stop)
+        self._producer = asked(self._connect, self._stop)
 
     def _connect(self) -> KafkaProducer:
         producer = KafkaProducer(
@@ -176,10 +170,10 @@ class Publisher:
             # costs half the throughput.
             linger_ms=1000,
             batch_size=1024 * 1024,
-            max_request_size=MAX_REQUEST_BYTES,
+            max_request_size=MAX_RECORD_BYTES,
             delivery_timeout_ms=int(10 * GIVE_UP_S * 1000),
             request_timeout_ms=int(ANSWER_S * 1000),
-            reconnect_backoff_max_ms=int(LAST_RETRY_S * 1000),
+            reconnect_backoff_max_ms=int(LONGEST_PAUSE_S * 1000),
             bootstrap_timeout_ms=int(ANSWER_S * 1000),
             max_block_ms=int(ANSWER_S * 1000),
             allow_auto_create_topics=False,

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 
 import contracts
@@ -16,7 +17,6 @@ from spark_jobs.sinks.mysql import now
 from stores.outage import Outage
 
 log = logging.getLogger("spark_jobs")
-REFUSED = 78  # sysexits' EX_CONFIG: the supervisor does not start the job again
 
 
 def main() -> int:
@@ -58,7 +58,7 @@ def main() -> int:
         return 1
     except (CheckpointRefused, job.Refused, settings_module.SettingError, contracts.ContractError) as error:
         log.error("%s", error)
-        return REFUSED
+        return os.EX_CONFIG
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import threading
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -19,12 +20,19 @@ class Outage(RuntimeError):  # noqa: N818 - it names the state of a store
     """A store can't be reached or can't do its work now; the same call may succeed later."""
 
 
-def patiently(call: Callable[[], T], what: str, deadline_s: float | None = None) -> T:
+class Stopped(Exception):  # noqa: N818 - it is no error
+    """Somebody who waited through an outage is to stop."""
+
+
+def patiently(
+    call: Callable[[], T], what: str, deadline_s: float | None = None, stop: threading.Event | None = None
+) -> T:
     """Calls until it succeeds, pausing longer and longer while it raises Outage, and reports each pause.
 
-    Raises the last Outage once `deadline_s` seconds have passed; without a deadline it never gives up. Every other
-    exception passes through at once.
+    Raises the last Outage once `deadline_s` seconds have passed, without a deadline it never gives up; and Stopped
+    once `stop` is set. Every other exception passes through at once.
     """
+    stop = stop or threading.Event()
     started, pause_s, said = time.monotonic(), FIRST_PAUSE_S, ""
     while True:
         try:
@@ -36,7 +44,8 @@ def patiently(call: Callable[[], T], what: str, deadline_s: float | None = None)
             if str(outage) != said or pause_s == LONGEST_PAUSE_S:
                 log.warning("%s: outage for %.0f s, trying again: %s", what, waited_s, outage)
                 said = str(outage)
-            time.sleep(pause_s * random.uniform(0.8, 1.2))  # noqa: S311 - spreads retries, no secret
+            if stop.wait(pause_s * random.uniform(0.8, 1.2)):  # noqa: S311 - spreads retries, no secret
+                raise Stopped from outage
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
             continue
         if said:

@@ -17,9 +17,6 @@ sys.path.append(str(Path(__file__).resolve().parent.parent))  # where settings.p
 
 import settings
 
-REFUSED = 78
-"""EX_CONFIG: a restart can't help."""
-
 
 class Discreet(logging.Formatter):
     """Keeps the webhook's address out of the log: who knows it may often post there."""
@@ -52,7 +49,7 @@ def main() -> None:
     stack = settings.load()
     if not stack.alert_webhook_url:
         sys.stderr.write("alerts are switched off: ALERT_WEBHOOK_URL is empty\n")
-        sys.exit(REFUSED)
+        sys.exit(os.EX_CONFIG)
     # Touched when the worker begins to wait for work and after each of its tasks, of which there is one a minute.
     alive = stack.path("run", "alerts.alive")
     alive.parent.mkdir(parents=True, exist_ok=True)

@@ -50,7 +50,7 @@ def wait_for_mysql(stack: settings.Settings) -> None:
 
 
 def forget_other_owners(every: list[assets.Files]) -> None:
-    """Deletes dashboards of ours whose address is another domain's now: DOMAINS has another order."""
+    """Deletes dashboards of ours whose address is another domain's now: another one is named first."""
     from superset import db
     from superset.models.dashboard import Dashboard
 

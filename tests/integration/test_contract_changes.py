@@ -3,6 +3,7 @@ killed; a record that violates a strict one stops the job, and nothing is lost."
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -17,7 +18,6 @@ import pytest
 import contracts
 from audit.verify import verify
 from local.choice import preferred
-from local.services import REFUSED
 from local.stack import Stack
 from local.throwaway import throwaway_stack
 from producer.records import Record
@@ -195,7 +195,7 @@ def test_a_record_that_violates_a_rule_of_fail_stops_the_job_and_is_named(alone:
     andorra = numbered(at, 200, NOW, country="AD")
     publish(alone.settings, Record(at_ms, None, andorra, "event", "view_item", at_ms, 0))
     stopped = run(alone, strict, "-m", "spark_jobs")
-    assert stopped.returncode == REFUSED, stopped.stdout[-3000:]
+    assert stopped.returncode == os.EX_CONFIG, stopped.stdout[-3000:]
     for query in ("archive", "aggregate"):
         assert re.search(rf"{query} is stopped: .*offset \d+.*not_from_andorra", stopped.stdout), stopped.stdout[-3000:]
     alone.start("spark")  # by this checkout's contract it is an event as all others

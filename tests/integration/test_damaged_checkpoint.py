@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from functools import partial
@@ -10,7 +11,6 @@ from types import ModuleType
 
 import pytest
 
-from local.services import REFUSED
 from local.stack import Stack
 from spark_jobs import aggregate, archive
 from tests.integration.pipeline import FAULTS, assert_exact, minutes_ago, shop, spark_jobs
@@ -58,7 +58,7 @@ def damage(path: Path, content: bytes | None) -> None:
 
 def assert_refused(stack: Stack, path: Path, *words: str) -> None:
     refused = spark_jobs(stack.settings, *words)
-    assert refused.returncode == REFUSED, refused.stdout[-3000:]
+    assert refused.returncode == os.EX_CONFIG, refused.stdout[-3000:]
     assert re.search(rf"{path} can't be read.*run 'make rebuild'", refused.stdout), refused.stdout[-3000:]
     assert "Traceback" not in refused.stdout
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -15,7 +16,6 @@ from kafka import KafkaAdminClient, TopicPartition
 
 from audit.verify import Verdict, compare, verify, wait, which_hours
 from local.choice import preferred
-from local.services import REFUSED
 from local.stack import Stack
 from local.throwaway import throwaway_stack
 from producer.ledger import Ledger, LedgerView
@@ -83,7 +83,7 @@ class Losing:
 
     def assert_refused(self, words: str) -> None:
         refused = spark_jobs(self.stack.settings)
-        assert refused.returncode == REFUSED, refused.stdout[-3000:]
+        assert refused.returncode == os.EX_CONFIG, refused.stdout[-3000:]
         assert words in refused.stdout
         assert "run 'make rebuild'" in refused.stdout
 

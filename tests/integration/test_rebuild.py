@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
-from local.services import REFUSED
 from local.stack import Stack
 from stores import mysql
 from tests.integration.pipeline import FAULTS, assert_exact, minutes_ago, shop, spark_jobs
@@ -36,7 +37,7 @@ def test_a_checkpoint_that_does_not_belong_is_refused(stopped: Stack, loss: str)
         (checkpoint / "checkpoint_id").unlink()
         (checkpoint / "checkpoint_id").write_text("11111111-2222-4333-8444-555555555555")
     refused = spark_jobs(stopped.settings)
-    assert refused.returncode == REFUSED
+    assert refused.returncode == os.EX_CONFIG
     assert loss in refused.stdout
     assert "make rebuild" in refused.stdout
     if loss != "lost":
@@ -52,7 +53,7 @@ def test_rebuild_recomputes_mysql_and_goes_on(stopped: Stack) -> None:
         cursor.execute("DELETE FROM checkpoints")
         cursor.execute("UPDATE sales_by_minute SET revenue_cents = revenue_cents + 1")
         cursor.execute("DELETE FROM sessions")
-    assert spark_jobs(settings).returncode == REFUSED
+    assert spark_jobs(settings).returncode == os.EX_CONFIG
     rebuilt = spark_jobs(settings, "rebuild")
     assert rebuilt.returncode == 0, rebuilt.stdout[-3000:]
     assert shop(settings, SEED + 1, minutes_ago(OPEN_MINUTES), OPEN_MINUTES, EVENTS, **FAULTS).wait() == 0

@@ -73,7 +73,11 @@ def test_a_domain_without_one() -> None:
         ("name: sent_at, logicalType: timestamp, required: true,", "name: sent_at, logicalType: timestamp,", "sent_at"),
         ("name: schema_version, logicalType: integer", "name: schema_version, logicalType: string", "schema_version"),
         ("required: true, primaryKey: true", "required: true", "one field must have primaryKey"),
-        ("required: true, partitioned: true", "primaryKey: true, partitioned: true", "one field must have primaryKey"),
+        (
+            "required: true, partitioned: true",
+            "required: true, partitioned: true, primaryKey: true",
+            "one field must have primaryKey",
+        ),
     ],
 )
 def test_what_it_refuses(old: str, new: str, message: str) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from pathlib import Path
 
 import pytest
 from supervisor.options import ServerOptions
 
-from local.services import REFUSED, Service
+from local.services import Service
 from local.steps import StepError
 from local.supervisor import render_daemon, render_service
 
@@ -51,9 +52,9 @@ def test_a_server_always_comes_back(read_back) -> None:
 
 
 def test_a_refusal_is_final(read_back) -> None:
-    _, program = read_back(Service("spark", ("/bin/true",), {}, final_exit_codes=(0, REFUSED)))
+    _, program = read_back(Service("spark", ("/bin/true",), {}, final_exit_codes=(0, os.EX_CONFIG)))
     assert program.autorestart.__name__ == "RestartWhenExitUnexpected"
-    assert program.exitcodes == [0, REFUSED]
+    assert program.exitcodes == [0, os.EX_CONFIG]
 
 
 def test_the_whole_process_group_is_stopped(read_back) -> None:

@@ -1,10 +1,11 @@
 """The producer's command line."""
 
+import os
 from datetime import UTC, datetime, time
 
 import pytest
 
-from producer.__main__ import BAD_SETTING, parse
+from producer.__main__ import parse
 
 
 def test_options_take_the_place_of_settings():
@@ -38,5 +39,5 @@ def test_settings_are_the_defaults(monkeypatch):
 def test_bad_options_are_named(arguments, said, capsys):
     with pytest.raises(SystemExit) as ended:
         parse(arguments)
-    assert ended.value.code == BAD_SETTING
+    assert ended.value.code == os.EX_CONFIG
     assert said in capsys.readouterr().err

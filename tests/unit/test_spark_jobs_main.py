@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import pytest
@@ -16,7 +17,7 @@ SINCE = ("--since", "2026-03-14T00:00Z")
 @pytest.mark.parametrize(
     ("module", "words", "error", "code"),
     [
-        (rebuild, (), CheckpointRefused("it is damaged"), __main__.REFUSED),
+        (rebuild, (), CheckpointRefused("it is damaged"), os.EX_CONFIG),
         (rebuild_range, SINCE, Outage("the archive is behind the aggregates"), 1),
     ],
 )
