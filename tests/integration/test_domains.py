@@ -59,9 +59,9 @@ class Beside:
         commits = self.settings.checkpoints_dir / domain / "aggregate" / "spark" / "commits"
         return max((int(path.name) for path in commits.glob("[0-9]*")), default=-1)
 
-    def send(self, seed: int) -> None:
+    def send(self, seed: int, code: int = 0) -> None:
         """Has the producer send events of both, faults among them, to their end."""
-        self.run("-m", "producer", "--unpaced", f"--events={EVENTS}", f"--seed={seed}", "--malformed=0.02")
+        self.run("-m", "producer", "--unpaced", f"--events={EVENTS}", f"--seed={seed}", "--malformed=0.02", code=code)
 
 
 def checksums(settings: Settings) -> list[tuple]:
@@ -122,7 +122,7 @@ def test_a_broken_contract_leaves_the_other_domain_running(beside: Beside) -> No
     contract = beside.folder / "contracts" / f"{walkthrough.DOMAIN}.yaml"
     whole = contract.read_text()
     contract.write_text(whole.replace("name: sent_at", "name: sent"))
-    beside.run("-m", "producer", "--unpaced", f"--events={EVENTS}", "--seed=5")
+    beside.send(seed=5, code=os.EX_CONFIG)
     with beside.spark() as job:
         said = beside.run("-m", "audit", "verify", code=1)
         assert job.poll() is None
