@@ -7,6 +7,7 @@ keeps the two equal. Standard library only: the installer reads its ports here b
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import secrets
@@ -157,6 +158,13 @@ class Settings:
             return (self.secrets_dir / name).read_text().strip()
         except FileNotFoundError:
             raise SettingError(f"the secret {name!r} is missing in {self.secrets_dir}: run 'make up' once") from None
+
+
+def domain_option() -> argparse.ArgumentParser:
+    """A parent of parsers whose command is about domains: its value goes to `Settings.each` or `Settings.one`."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--domain", help="of those in DOMAINS this one alone")
+    return parser
 
 
 ADDRESS = r"https?://[^\s/\"?#]+[^\s\"]*"

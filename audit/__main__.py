@@ -29,17 +29,10 @@ EXPECTED = (
 """Errors whose message says it all."""
 
 
-def first_options() -> argparse.ArgumentParser:
-    """What decides which options there are."""
-    parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument("--domain", help="of this domain alone, where several run")
-    return parser
-
-
 def parse(settings: Settings, arguments: list[str]) -> argparse.Namespace:
     """The options, with `settings`: a list of those of each domain that is asked about. Raises SettingError, and
     ContractError for events of a domain, whose contract says what they are found by."""
-    of_domain = first_options()
+    of_domain = settings_module.domain_option()
     asked, _ = of_domain.parse_known_args(arguments)
     parser = argparse.ArgumentParser(prog="python -m audit", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)

@@ -59,7 +59,8 @@ def pairs(
     cursor: Any, domain: str, span: Span, by_hour: bool = False
 ) -> Iterator[tuple[str, dict[datetime, int], dict[datetime, int]]]:
     """What must be equal in two tables: its name, and what each of them has by minute or hour."""
-    equal, figures = checks(domain), dict[str, dict[str, str]]()
+    equal = checks(domain)
+    figures: dict[str, dict[str, str]] = {}
     for name, tables in equal.items():
         for stem, sql in tables.items():
             figures.setdefault(stem, {})[name] = sql

@@ -108,7 +108,7 @@ def add_amounts(
         "WHERE occurred_at >= %s AND occurred_at < %s",
         (hour, hour + HOUR),
     )
-    events = list[Event]()
+    events: list[Event] = []
     for row in rows:
         for digest, payload in cassandra.received(row):
             if (row.event_id, digest) in passed:

@@ -71,7 +71,8 @@ class Letters:
 
 def opened(dead: Iterable[Letter], closed: Mapping[Place, str], amount: Amount | None) -> Letters:
     """What is in the dead letter, where `closed` has the outcomes; `amount` is the contract's."""
-    found, mended = Letters(), list[Event]()
+    found = Letters()
+    mended: list[Event] = []
     for address, value in dead:
         hour = hour_of(address.appended_at)
         found.received[hour] += 1

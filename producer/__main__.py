@@ -156,11 +156,23 @@ def run_all(options: argparse.Namespace, settings: stack.Settings, stop: Flag) -
         for done in as_completed(running):
             if error := done.exception():
                 errors[running[done]] = error
+                tell(running[done], error)
                 if not is_refusal(error):
                     stop.set()
-                elif len(errors) < len(running):
-                    log.error("%s: %s", running[done], error)
     return errors
+
+
+def tell(domain: str, error: BaseException) -> None:
+    """Logs by what a domain has ended; of an error that nobody expects, all that is known."""
+    match error:
+        case Stopped():
+            pass
+        case SendError() | KafkaError():
+            log.error("%s: %s: ending; the next start settles what is in flight", domain, error)
+        case LedgerError() | contracts.ContractError():
+            log.error("%s: %s", domain, error)
+        case _:
+            log.error("%s: it has failed", domain, exc_info=error)
 
 
 def is_refusal(error: BaseException) -> bool:
@@ -201,16 +213,6 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     errors = run_all(options, settings, stop)
-    for domain, error in errors.items():
-        match error:
-            case Stopped():
-                pass
-            case SendError() | KafkaError():
-                log.error("%s: %s: ending; the next start settles what is in flight", domain, error)
-            case LedgerError() | contracts.ContractError():
-                log.error("%s: %s", domain, error)
-            case _:
-                raise error
     failed = [error for error in errors.values() if not isinstance(error, Stopped)]
     code = 0 if not failed else os.EX_CONFIG if all(map(is_refusal, failed)) else 1
     if any(isinstance(error, (Stopped, SendError, KafkaError)) for error in errors.values()):

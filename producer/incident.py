@@ -174,19 +174,13 @@ def minutes(text: str) -> int:
     return value
 
 
-def domain_option() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument("--domain", help="where several that have incidents run: in which one")
-    return parser
-
-
 def parse(kind: Kind, arguments: list[str] | None = None) -> argparse.Namespace:
     what = kind.effect.format("one of them").capitalize()
     parser = argparse.ArgumentParser(
         prog="make incident",
         usage='make incident ARGS="..."',
         description=f"{what} from now on, in place of an incident that is still on.",
-        parents=[domain_option()],
+        parents=[stack.domain_option()],
     )
     parser.add_argument(
         f"--{kind.option}", dest="choice", choices=kind.choices, default=kind.default, help="(default: %(default)s)"
@@ -208,7 +202,7 @@ def main(arguments: list[str] | None = None) -> int:
     if not kinds:
         print(f"There are no incidents to practise on in {', '.join(settings.domains)}.")  # noqa: T201
         return 1
-    asked, _ = domain_option().parse_known_args(arguments)
+    asked, _ = stack.domain_option().parse_known_args(arguments)
     settings = replace(settings, domains=tuple(kinds)).one(asked.domain)
     kind, path = kinds[settings.domain], path_of(settings)
     options = parse(kind, arguments)

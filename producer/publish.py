@@ -10,14 +10,14 @@ from time import monotonic
 from typing import TypeVar
 from zlib import crc32
 
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaConsumer, KafkaProducer
 from kafka.errors import KafkaError, KafkaTimeoutError
 from kafka.producer.future import FutureRecordMetadata
 
 from producer.ledger import Ledger, LedgerError, entry, identity
 from producer.records import Record
 from settings import Settings
-from stores.kafka import MAX_RECORD_BYTES, outages
+from stores.kafka import MAX_RECORD_BYTES, by_number, outages, partitions_of
 from stores.offsets import Offsets
 from stores.outage import LONGEST_PAUSE_S, Outage, Stopped, patiently
 
@@ -74,21 +74,19 @@ class Topic:
             allow_auto_create_topics=False,
         )
         try:
-            partitions = consumer.partitions_for_topic(self.name)
-            if not partitions:
+            self._partitions = partitions_of(consumer, self.name)
+            if not self._partitions:
                 raise Outage(f"there is no topic {self.name} yet")
         except (KafkaError, Outage):
             consumer.close()
             raise
-        self._partitions = [TopicPartition(self.name, partition) for partition in sorted(partitions)]
         return consumer
 
     def close(self) -> None:
         self._consumer.close()
 
     def ends(self) -> Offsets:
-        ends = asked(lambda: self._consumer.end_offsets(self._partitions), self._stop)
-        return {partition.partition: offset for partition, offset in ends.items()}
+        return by_number(asked(lambda: self._consumer.end_offsets(self._partitions), self._stop))
 
     def quiet_ends(self) -> Offsets:
         """The ends of the partitions, once nothing more can come of a producer that is gone.

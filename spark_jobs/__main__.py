@@ -23,7 +23,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m spark_jobs", description=__doc__)
     commands = parser.add_subparsers(dest="command")
     commands.add_parser("run", help="run the queries until stopped (the default)")
-    rebuilding = commands.add_parser("rebuild", help="recompute MySQL from Cassandra; the job must be stopped")
+    of_domain = settings_module.domain_option()
+    rebuilding = commands.add_parser(
+        "rebuild", help="recompute MySQL from Cassandra; the job must be stopped", parents=[of_domain]
+    )
     how = rebuilding.add_mutually_exclusive_group()
     how.add_argument("--check", action="store_true", help="compare only, change nothing")
     how.add_argument("--since", type=rebuild_range.minute, help="from this minute on only, while the job runs")
@@ -33,9 +36,7 @@ def main() -> int:
         default=now().replace(second=0, microsecond=0),
         help="with --since: up to this minute",
     )
-    replaying = commands.add_parser("replay", help="judge dead letters anew; the job must be stopped")
-    for command in (rebuilding, replaying):
-        command.add_argument("--domain", help="of this domain alone (default: of each in DOMAINS)")
+    commands.add_parser("replay", help="judge dead letters anew; the job must be stopped", parents=[of_domain])
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for noisy in ("kafka", "cassandra", "mysql", "py4j"):

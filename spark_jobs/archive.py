@@ -14,6 +14,7 @@ from functools import partial
 
 import polars as pl
 import pyarrow as pa
+from cassandra.cluster import Session
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming import StreamingQuery
 
@@ -93,12 +94,15 @@ class Archive:
         self.totals = {"records": 0, "rejected": 0}
         self.generation = 0
         self.written_us = 0
+        self.session: Session | None = None
 
     def connect(self) -> None:
         self.session = patiently(lambda: cassandra.connect(self.settings, "spark", self.settings.domain), "Cassandra")
 
     def close(self) -> None:
-        self.session.cluster.shutdown()
+        if self.session is not None:
+            self.session.cluster.shutdown()
+            self.session = None
 
     def open(self) -> None:
         """Finds out where the store is, or begins it. Raises CheckpointRefused."""

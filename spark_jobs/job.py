@@ -71,12 +71,15 @@ class Domain:
 
     - running: by name, once they are started
     - refused: name -> why it does not run until somebody mends what the message names
+    - archive, aggregate: what the queries are made of, once opened
     - again_at: when they are begun anew (monotonic, seconds), after one failed
     """
 
     settings: Settings
     running: dict[str, StreamingQuery] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
+    archive: Archive | None = None
+    aggregate: Aggregate | None = None
     again_at: float | None = None
     began_at: float = inf
     pause_s: float = FIRST_PAUSE_S
@@ -134,10 +137,10 @@ class Domain:
             self.pause_s = FIRST_PAUSE_S
         log.error("%s has failed, and is begun anew in %.0f s: %s", self.settings.domain, self.pause_s, error)
         self.stop()
-        if self.running:
-            self.archive.close()
-            self.aggregate.close()
-        self.running = {}
+        for opened in (self.archive, self.aggregate):
+            if opened:
+                opened.close()
+        self.running, self.archive, self.aggregate = {}, None, None
         self.again_at = time.monotonic() + self.pause_s
         self.pause_s = min(2 * self.pause_s, LONGEST_PAUSE_S)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaConsumer
 
 from settings import Settings
-from stores.kafka import FETCH_WITHIN_S, appended_ms, outages
-from stores.offsets import Offsets, waiting
+from stores.kafka import FETCH_WITHIN_S, appended_ms, by_number, outages, partitions_of
+from stores.offsets import Offsets, lag, waiting
 from stores.outage import Outage
 
 
@@ -55,13 +55,11 @@ class LagMeter:
                 max_partition_fetch_bytes=1,
             )
         topic = self.settings.events_topic
-        partitions = [TopicPartition(topic, p) for p in self._consumer.partitions_for_topic(topic) or ()]
-        ends = {p.partition: offset for p, offset in self._consumer.end_offsets(partitions).items()}
+        ends = by_number(self._consumer.end_offsets(partitions_of(self._consumer, topic)))
         oldest = waiting(reached, ends)
         if not oldest:
             return Lag(0, 0)
         appended = [appended_ms(self._consumer, topic, p, offset) for p, offset in oldest.items()]
         if None in appended:
             raise Outage(f"Kafka: no answer about {topic} in {FETCH_WITHIN_S:.0f} s")
-        records = sum(ends[partition] - offset for partition, offset in oldest.items())
-        return Lag(records, max(0, int(time.time() * 1000) - min(appended)))
+        return Lag(lag(reached, ends), max(0, int(time.time() * 1000) - min(appended)))

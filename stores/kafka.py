@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -112,25 +112,41 @@ def _configure(client: KafkaAdminClient, topic: str, wanted: dict[str, str], rep
         report(f"Kafka: {topic} has {', '.join(changes)}")
 
 
-def bounds(settings: Settings) -> tuple[Offsets, Offsets]:
-    """The first offset of each partition of the events' topic, and the next one at its end. Raises Outage."""
+@contextmanager
+def _asked(settings: Settings) -> Iterator[tuple[KafkaConsumer, list[TopicPartition]]]:
+    """A client to ask about the events' topic, and its partitions. Raises Outage."""
     topic = settings.events_topic
     with outages():
         consumer = KafkaConsumer(bootstrap_servers=settings.kafka)
         try:
-            partitions = [TopicPartition(topic, p) for p in sorted(consumer.partitions_for_topic(topic) or ())]
+            partitions = partitions_of(consumer, topic)
             if not partitions:
                 raise Outage(f"Kafka has no topic {topic}: 'make up' makes it")
-            first, end = consumer.beginning_offsets(partitions), consumer.end_offsets(partitions)
-            return {p.partition: first[p] for p in partitions}, {p.partition: end[p] for p in partitions}
+            yield consumer, partitions
         finally:
             consumer.close()
 
 
+def bounds(settings: Settings) -> tuple[Offsets, Offsets]:
+    """The first offset of each partition of the events' topic, and the next one at its end. Raises Outage."""
+    with _asked(settings) as (consumer, partitions):
+        return by_number(consumer.beginning_offsets(partitions)), by_number(consumer.end_offsets(partitions))
+
+
 def end_offsets(settings: Settings) -> Offsets:
     """The next offset of each partition of the events' topic. Raises Outage."""
-    _, end = bounds(settings)
-    return end
+    with _asked(settings) as (consumer, partitions):
+        return by_number(consumer.end_offsets(partitions))
+
+
+def partitions_of(consumer: KafkaConsumer, topic: str) -> list[TopicPartition]:
+    """A topic's partitions in the order of their numbers; none where there is no such topic."""
+    return [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
+
+
+def by_number(found: Mapping[TopicPartition, int]) -> Offsets:
+    """A topic's offsets, as the client gives them."""
+    return {partition.partition: offset for partition, offset in found.items()}
 
 
 def appended_ms(consumer: KafkaConsumer, topic: str, partition: int, offset: int) -> int | None:
@@ -155,7 +171,7 @@ def read_all(settings: Settings, topic: str, since: datetime | None = None) -> I
             max_partition_fetch_bytes=2 * MAX_RECORD_BYTES,
         )
         try:
-            partitions = [TopicPartition(topic, p) for p in sorted(consumer.partitions_for_topic(topic) or ())]
+            partitions = partitions_of(consumer, topic)
             end = consumer.end_offsets(partitions)
             consumer.assign(partitions)
             consumer.seek_to_beginning()

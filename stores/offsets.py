@@ -20,6 +20,11 @@ def records_between(start: Offsets, end: Offsets) -> int:
     return sum(offset - start.get(partition, 0) for partition, offset in end.items())
 
 
+def lag(reached: Offsets, ends: Offsets) -> int:
+    """The number of records that were not processed; a partition that is past its end counts for none."""
+    return sum(ends[partition] - offset for partition, offset in waiting(reached, ends).items())
+
+
 def waiting(reached: Offsets, ends: Offsets) -> Offsets:
     """The offset of the oldest record that was not processed, of each partition that has one."""
     begins = {partition: reached.get(partition, 0) for partition in ends}

@@ -9,7 +9,7 @@ from cassandra.cluster import Session
 from mysql.connector.abstracts import MySQLConnectionAbstract
 
 from stores import cassandra, mysql
-from stores.offsets import Offsets, from_json
+from stores.offsets import Offsets, from_json, lag, waiting
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,10 @@ class Reached:
 
     def lag(self, ends: Offsets) -> int:
         """Records in Kafka up to these ends that the query has not done yet; it may be past some of them by now."""
-        return sum(max(0, end - self.offsets.get(partition, 0)) for partition, end in ends.items())
+        return lag(self.offsets, ends)
 
     def passed(self, ends: Offsets) -> bool:
-        return all(self.offsets.get(partition, 0) >= end for partition, end in ends.items())
+        return not waiting(self.offsets, ends)
 
 
 NOTHING = Reached({}, 0, 0, datetime.fromtimestamp(0, UTC))

@@ -135,7 +135,7 @@ def boot(stack: settings.Settings) -> None:
             for files in every:
                 log.info("dashboards of %s", files.domain)
                 import_dashboards(files)
-            open_dashboards(stack)
+            open_dashboards(every, stack)
             load_alerts(stack, admin)
 
 

@@ -2,6 +2,7 @@
 (SUPERSET_EMBED_ORIGINS), each by a role that may look and no more.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import assets
@@ -24,8 +25,9 @@ LOOK = (
 """Superset's names of the rights that a dashboard needs which one looks at and filters."""
 
 
-def open_dashboards(stack: settings.Settings) -> None:
-    """Gives or takes the rights, as the settings say; call it in Superset's application."""
+def open_dashboards(every: Iterable[assets.Files], stack: settings.Settings) -> None:
+    """Gives or takes the rights, as the settings say, to the dashboards of all domains' files; call it in Superset's
+    application."""
     from superset import db
     from superset import security_manager as security
     from superset.daos.dashboard import EmbeddedDashboardDAO
@@ -35,7 +37,7 @@ def open_dashboards(stack: settings.Settings) -> None:
     look: list[Any] = [security.add_permission_view_menu(*right) for right in LOOK]
     security.add_role(EVERYBODY).permissions = look if stack.superset_public else []
     security.add_role(EMBEDDING).permissions = look if origins else []
-    ours = [slug for files in assets.of_each(stack.domains) for slug in files.dashboards]
+    ours = [slug for files in every for slug in files.dashboards]
     for dashboard in db.session.query(Dashboard).filter(Dashboard.slug.in_(ours)):
         # By its roles a dashboard opens its own datasets to them and nothing else. It then opens to these roles alone:
         # what everybody may see, users may too.

@@ -9,6 +9,7 @@ A domain's module has
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from importlib import import_module
 from operator import attrgetter
 from types import ModuleType
@@ -29,6 +30,7 @@ def load(domain: str) -> ModuleType:
     return import_module(f"spark_jobs.domains.{domain}")
 
 
+@cache
 def raw_tables(domain: str) -> tuple[Archive, ...]:
     """A domain's Cassandra tables, the one that has all events first."""
     contract = contracts.load(domain)

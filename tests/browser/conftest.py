@@ -69,10 +69,10 @@ def readme(environment: dict[str, str]) -> Followed:
     return Followed({command: run(command, environment) for command in COMMANDS[:-1]}, load(environment))
 
 
-def run(command: str, environment: dict[str, str]) -> str:
+def run(command: str, environment: dict[str, str], folder: Path = ROOT) -> str:
     done = subprocess.run(
         ["bash", "-c", command],
-        cwd=ROOT,
+        cwd=folder,
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

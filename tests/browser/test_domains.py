@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,10 +14,10 @@ from local.stack import Stack
 from local.throwaway import PORTS
 from settings import Settings, as_environment
 from tests import walkthrough
+from tests.browser.conftest import run
+from tests.checkout import checkout
 
 pytestmark = [pytest.mark.browser, pytest.mark.long]
-
-DEADLINE_S = 400
 
 
 class Reader:
@@ -38,17 +37,12 @@ class Reader:
         self.environment = {**os.environ, **given}
 
     def run(self, command: str) -> str:
-        done = subprocess.run(
-            ["bash", "-c", command], cwd=self.folder, env=self.environment, timeout=DEADLINE_S, check=False, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
-        assert done.returncode == 0, f"{command}\n{done.stdout[-4000:]}"
-        return done.stdout
+        return run(command, self.environment, self.folder)
 
 
 @pytest.fixture
 def reader(tmp_path: Path) -> Iterator[Reader]:
-    reader = Reader(walkthrough.checkout(tmp_path))
+    reader = Reader(checkout(tmp_path))
     yield reader
     reader.run("make clean")
 

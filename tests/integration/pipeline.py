@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import psutil
 
@@ -63,18 +64,22 @@ def minutes_ago(minutes: float) -> datetime:
     return datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=minutes)
 
 
-def spark_jobs(settings: Settings, *words: str) -> subprocess.CompletedProcess:
-    """Runs `python -m spark_jobs` to its end."""
-    command = [sys.executable, "-m", "spark_jobs", *words]
+def run(settings: Settings, *words: str, folder: Path = ROOT) -> subprocess.CompletedProcess:
+    """Runs `python <words>` in a checkout to its end."""
     return subprocess.run(
-        command,
-        cwd=ROOT,
+        [sys.executable, *words],
+        cwd=folder,
         env=environment(settings),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
     )
+
+
+def spark_jobs(settings: Settings, *words: str) -> subprocess.CompletedProcess:
+    """Runs `python -m spark_jobs` to its end."""
+    return run(settings, "-m", "spark_jobs", *words)
 
 
 def killed_in_batch(stack: Stack, what: str) -> bool:

@@ -5,9 +5,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -25,12 +22,12 @@ from settings import ROOT, load
 from spark_jobs.replay import ReplayRefused, check
 from stores import cassandra, mysql
 from stores.replayed import DUPLICATE, EVENT, outcomes
-from tests.integration.pipeline import assert_exact, environment, publish
+from tests.checkout import checkout
+from tests.integration.pipeline import assert_exact, publish, run
 from tests.unit.events import encoded, good_event
 
 pytestmark = [pytest.mark.integration, pytest.mark.long]
 
-COPIED = ("audit", "contracts", "producer", "spark_jobs", "stores", "settings.py")
 ORDER = {"event_name": "purchase", "transaction_id": "0b3f4e6a-0000-4000-8000-000000000009"}
 KILLED = """
 import os, sys
@@ -66,13 +63,9 @@ STRICT = """\
 """
 
 
-def checkout(folder: Path, text: str, in_its_place: str) -> Path:
+def changed(folder: Path, text: str, in_its_place: str) -> Path:
     """A checkout in which a part of the contract's text is another."""
-    for name in COPIED:
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(ROOT / name, folder / name)
-    (folder / ".local").symlink_to(ROOT / ".local")
-    contract = folder / "contracts" / "ecommerce.yaml"
+    contract = checkout(folder) / "contracts" / "ecommerce.yaml"
     before = contract.read_text()
     assert before.count(text) == 1
     contract.write_text(before.replace(text, in_its_place))
@@ -82,29 +75,17 @@ def checkout(folder: Path, text: str, in_its_place: str) -> Path:
 @pytest.fixture(scope="module")
 def mended(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Its contract takes a version more."""
-    return checkout(tmp_path_factory.mktemp("mended"), VERSIONS, VERSIONS.replace(str(NOW), str(LATER)))
+    return changed(tmp_path_factory.mktemp("mended"), VERSIONS, VERSIONS.replace(str(NOW), str(LATER)))
 
 
 @pytest.fixture(scope="module")
 def strict(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Its contract has a rule that stops the queries."""
-    return checkout(tmp_path_factory.mktemp("strict"), RULES, RULES + STRICT)
-
-
-def run(stack: Stack, folder: Path, *words: str) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, *words],
-        cwd=folder,
-        env=environment(stack.settings),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
+    return changed(tmp_path_factory.mktemp("strict"), RULES, RULES + STRICT)
 
 
 def replay(stack: Stack, folder: Path) -> str:
-    done = run(stack, folder, "-m", "spark_jobs", "replay")
+    done = run(stack.settings, "-m", "spark_jobs", "replay", folder=folder)
     assert done.returncode == 0, done.stdout[-3000:]
     return done.stdout
 
@@ -148,10 +129,10 @@ def test_good_dead_letters_count_once(alone: Stack, mended: Path) -> None:
 
     assert "replayed: 0 events, 0 duplicates" in replay(alone, ROOT)  # nothing was mended
 
-    assert run(alone, mended, "-c", KILLED.format(written=False)).returncode == 9
+    assert run(alone.settings, "-c", KILLED.format(written=False), folder=mended).returncode == 9
     assert closed(alone).total() == 0
     verify(alone.settings, now=sealed)
-    assert run(alone, mended, "-c", KILLED.format(written=True)).returncode == 9
+    assert run(alone.settings, "-c", KILLED.format(written=True), folder=mended).returncode == 9
     assert closed(alone).total() == 1
     verify(alone.settings, now=sealed)
     replay(alone, mended)
@@ -169,9 +150,9 @@ def test_good_dead_letters_count_once(alone: Stack, mended: Path) -> None:
 
 def test_a_recomputation_knows_what_was_replayed(alone: Stack, mended: Path) -> None:
     before = assert_exact(alone)
-    checked = run(alone, mended, "-m", "spark_jobs", "rebuild", "--check")
+    checked = run(alone.settings, "-m", "spark_jobs", "rebuild", "--check", folder=mended)
     assert checked.returncode == 0, checked.stdout[-3000:]
-    rebuilt = run(alone, mended, "-m", "spark_jobs", "rebuild")
+    rebuilt = run(alone.settings, "-m", "spark_jobs", "rebuild", folder=mended)
     assert rebuilt.returncode == 0, rebuilt.stdout[-3000:]
     assert assert_exact(alone) == before
 
@@ -194,7 +175,7 @@ def test_a_record_that_violates_a_rule_of_fail_stops_the_job_and_is_named(alone:
     at_ms = int(at.timestamp() * 1000)
     andorra = numbered(at, 200, NOW, country="AD")
     publish(alone.settings, Record(at_ms, None, andorra, "event", "view_item", at_ms, 0))
-    stopped = run(alone, strict, "-m", "spark_jobs")
+    stopped = run(alone.settings, "-m", "spark_jobs", folder=strict)
     assert stopped.returncode == os.EX_CONFIG, stopped.stdout[-3000:]
     for query in ("archive", "aggregate"):
         assert re.search(rf"{query} is stopped: .*offset \d+.*not_from_andorra", stopped.stdout), stopped.stdout[-3000:]

@@ -15,9 +15,11 @@ import pytest
 
 from local.stack import Stack
 from settings import Settings
+from spark_jobs import aggregate
 from stores import mysql
 from tests import walkthrough
-from tests.integration.pipeline import environment
+from tests.checkout import checkout
+from tests.integration.pipeline import environment, run
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.integration
@@ -33,10 +35,7 @@ class Beside:
     settings: Settings
 
     def run(self, *words: str, code: int = 0) -> str:
-        done = subprocess.run(
-            [sys.executable, *words], cwd=self.folder, env=environment(self.settings), text=True, check=False,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
+        done = run(self.settings, *words, folder=self.folder)
         assert done.returncode == code, done.stdout[-3000:]
         return done.stdout
 
@@ -56,8 +55,7 @@ class Beside:
 
     def committed(self, domain: str) -> int:
         """The last micro-batch of a domain's aggregates."""
-        commits = self.settings.checkpoints_dir / domain / "aggregate" / "spark" / "commits"
-        return max((int(path.name) for path in commits.glob("[0-9]*")), default=-1)
+        return aggregate.checkpoint(self.settings.one(domain)).committed_batch()
 
     def send(self, seed: int, code: int = 0) -> None:
         """Has the producer send events of both, faults among them, to their end."""
@@ -74,7 +72,7 @@ def checksums(settings: Settings) -> list[tuple]:
 @pytest.fixture(scope="module")
 def beside(servers: Stack, tmp_path_factory: pytest.TempPathFactory) -> Beside:
     """The page's files in a checkout, and the new domain in the stores of a stack that has the shop."""
-    folder = walkthrough.checkout(tmp_path_factory.mktemp("beside"))
+    folder = checkout(tmp_path_factory.mktemp("beside"))
     walkthrough.write_files(folder)
     found = Beside(folder, replace(servers.settings, domains=(*servers.settings.domains, walkthrough.DOMAIN)))
     found.run("-m", "contracts", walkthrough.DOMAIN, "--release")

@@ -25,6 +25,7 @@ from producer.ledger import Ledger, LedgerError, LedgerView, entry
 from producer.simulate import Simulation, simulate
 from settings import ROOT, Settings, as_environment
 from spark_jobs.domains import judge
+from stores.kafka import by_number
 from tests.waiting import DEADLINE_S, wait_for
 
 pytestmark = pytest.mark.integration
@@ -179,7 +180,7 @@ def in_the_topic(settings: Settings) -> LedgerView:
     return LedgerView(
         kinds=dict(kinds),
         minutes=[(*key, *sums) for key, sums in sorted(minutes.items())],
-        offsets={partition.partition: offset for partition, offset in ends.items()},
+        offsets=by_number(ends),
         unsettled=0,
     )
 

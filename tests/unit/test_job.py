@@ -115,6 +115,24 @@ def test_one_of_several_domains_is_begun_anew_alone(shop, monkeypatch, caplog) -
     assert beside.isActive
 
 
+def test_what_a_domain_that_can_not_be_opened_has_opened_is_closed(shop, monkeypatch) -> None:
+    made, closed = [], []
+
+    def unanswered() -> None:
+        raise OSError("no answer")
+
+    def of(name: str) -> SimpleNamespace:
+        made.append(name)
+        return SimpleNamespace(open=unanswered, close=lambda: closed.append(name))
+
+    monkeypatch.setattr(job, "Archive", lambda _: of("archive"))
+    monkeypatch.setattr(job, "Aggregate", lambda _: of("aggregate"))
+    for _ in range(2):
+        with job.a_fault_of(shop, alone=False):
+            shop.open()
+    assert made == closed == 2 * ["archive", "aggregate"]
+
+
 def test_only_one_job_has_the_checkpoints(tmp_path) -> None:
     settings = Settings(state_dir=str(tmp_path))
     with only_one(settings), pytest.raises(CheckpointRefused, match="stop it first"), only_one(settings):
