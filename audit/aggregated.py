@@ -1,8 +1,5 @@
-"""What MySQL's tables have: by minute as far back as they keep minutes, by hour before that.
-
-Rows become hours one table after the other (spark_jobs/rollup.py), and what comes late is merged by the minute first:
-what there is of an old hour is the sum of both. All is read by one cursor in one transaction: rows move meanwhile.
-"""
+"""What MySQL's tables have, by minute and by hour. All is read by one cursor in one transaction: hours are added up and
+minutes go meanwhile."""
 
 from __future__ import annotations
 
@@ -28,14 +25,10 @@ def reach(cursor: Any) -> Coverage:
 
 
 def rows(stem: str, columns: str, span: Span, by_hour: bool) -> tuple[str, tuple[datetime, ...]]:
-    """SQL for the rows of a span, with their time as `at`: those of <stem>_by_minute, or those of <stem>_by_hour and,
-    as hours, what is in <stem>_by_minute still. With the values of its parameters."""
-    in_span, values = "WHERE minute >= %s AND minute < %s", tuple(moment.replace(tzinfo=None) for moment in span)
-    time = "minute - INTERVAL MINUTE(minute) MINUTE" if by_hour else "minute"
-    minutes = f"SELECT {time} AS at, {columns} FROM {stem}_by_minute {in_span}"  # noqa: S608 - names only, as below
-    if not by_hour:
-        return minutes, values
-    return f"{minutes} UNION ALL SELECT minute, {columns} FROM {stem}_by_hour {in_span}", values * 2  # noqa: S608
+    """SQL for the rows of a span, with their time as `at`, and the values of its parameters."""
+    table = f"{stem}_by_{'hour' if by_hour else 'minute'}"
+    of_span = f"SELECT minute AS at, {columns} FROM {table} WHERE minute >= %s AND minute < %s"  # noqa: S608 - names only
+    return of_span, tuple(moment.replace(tzinfo=None) for moment in span)
 
 
 def events(cursor: Any, span: Span, by_hour: bool = False) -> ByMinute:

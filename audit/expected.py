@@ -50,8 +50,7 @@ def ledger_by_minute(ledger: LedgerView) -> dict[tuple[datetime, str], tuple[int
 
 def ledger_by_hour(ledger: LedgerView) -> dict[tuple[datetime, str], tuple[int, int]]:
     """(hour, event name) -> (events, amount), as the ledger has it."""
-    hours = {(datetime.fromtimestamp(hour, UTC), name): figures for hour, name, *figures in ledger.hours}
-    return together(hours, in_hours(ledger_by_minute(ledger)))
+    return {(datetime.fromtimestamp(hour, UTC), name): (events, amount) for hour, name, events, amount in ledger.hours}
 
 
 def in_hours(by_minute: ByMinute) -> dict[tuple[datetime, str], tuple[int, int]]:

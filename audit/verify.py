@@ -111,7 +111,9 @@ def verify(
             with mysql.transaction(connection) as cursor:
                 reach = aggregated.reach(cursor)
             ledger = Ledger.read(
-                settings.ledger_path, min(which.since, reach.minutes_from).timestamp(), reach.hours_from.timestamp()
+                settings.ledger_path,
+                min(which.since, reach.minutes_from).timestamp(),
+                reach.hours_from.timestamp(),
             )
             return compare(settings, ledger, reached, which, now, session, connection, everything)
 
@@ -177,14 +179,14 @@ def compare(
 ) -> Verdict:
     """Compares the ledger with both stores, while nothing moves.
 
-    The ledger needs its minutes from the first hour to look at, or that MySQL has by minute, on, and the hours before
-    that MySQL has. `everything`: all of MySQL's tables are held against each other by hour, too. Raises Outage.
+    The ledger needs its minutes from the first hour to look at, or that MySQL has by minute, on, and the hours that
+    MySQL has. `everything`: all of MySQL's tables are held against each other by hour, too. Raises Outage.
     """
     looked_at = looks(settings, session, which.to_look_at, ledger, now)
     sums = summed([*which.proven.values(), *(each.figures for each in looked_at)])
     with mysql.transaction(connection) as cursor:
         reach = aggregated.reach(cursor)
-        by_minute, by_hour = (reach.minutes_from, now + HOUR), (reach.hours_from, reach.minutes_from)
+        by_minute, by_hour = (reach.minutes_from, now + HOUR), (reach.hours_from, reach.hours_until)
         minutes = [
             within(figures, by_minute, which.expired)
             for figures in (together(ledger_by_minute(ledger), sums.mended), aggregated.events(cursor, by_minute))

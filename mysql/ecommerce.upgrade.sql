@@ -7,3 +7,6 @@ WHERE event_name = 'refund' AND amount = 0;
 UPDATE events_by_hour AS events
 SET amount = (SELECT COALESCE(SUM(refund_cents), 0) FROM sales_by_hour AS sales WHERE sales.minute = events.minute)
 WHERE event_name = 'refund' AND amount = 0;
+
+-- Visits without an order stood here with none; a row counts something.
+DELETE FROM promoted_orders_by_hour WHERE orders = 0;

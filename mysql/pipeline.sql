@@ -178,6 +178,7 @@ CREATE TABLE IF NOT EXISTS coverage (
   only_row      TINYINT NOT NULL,
   hours_from    DATETIME NOT NULL COMMENT 'an hour''s beginning: all that happened since is there, by minute or by hour',
   minutes_from  DATETIME NOT NULL COMMENT 'an hour''s beginning: all that happened since is there by minute',
+  hours_until   DATETIME NULL COMMENT 'an hour''s beginning: all from hours_from up to it is there by hour; NULL where it is minutes_from',
   first_commit  DATETIME(3) NULL COMMENT 'of the first micro-batch that there was; NULL while it is in batches',
   PRIMARY KEY (only_row)
 );

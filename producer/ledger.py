@@ -143,7 +143,7 @@ class LedgerView:
     unsettled: int
     """Intents whose records may be in Kafka and are not counted yet: a batch in flight."""
     hours: list[tuple[int, str, int, int]] = field(default_factory=list)
-    """(hour, event_name, events, amount) of what was before the minutes; those that were asked for."""
+    """(hour, event_name, events, amount); those that were asked for."""
 
     @property
     def acknowledged(self) -> int:
@@ -232,14 +232,14 @@ class Ledger:
         self.close()
 
     @staticmethod
-    def read(path: Path, since: float = 0, hours_from: float | None = None) -> LedgerView:
-        """What the ledger at `path` holds now: of minutes those from `since` on, of hours those from `hours_from` up to
-        `since` (beginnings of hours in seconds since the epoch; None: no hours). Works while a producer writes to it.
+    def read(path: Path, since: float = 0, hours_from: float = math.inf) -> LedgerView:
+        """What the ledger at `path` holds now: of minutes those from `since` on, of hours those from `hours_from` on
+        (beginnings of hours in seconds since the epoch). Works while a producer writes to it.
 
         Raises LedgerError when there is none.
         """
         with _reading(path) as db:
-            return _view(db, since, since if hours_from is None else hours_from)
+            return _view(db, since, hours_from)
 
     @staticmethod
     def hours(path: Path) -> set[int]:
@@ -393,7 +393,7 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
         yield db
 
 
-def _view(db: sqlite3.Connection, since: float = 0, hours_from: float = 0) -> LedgerView:
+def _view(db: sqlite3.Connection, since: float = 0, hours_from: float = math.inf) -> LedgerView:
     def rows(query: str, *values: float) -> list[tuple]:
         return db.execute(query, values).fetchall()
 
@@ -404,8 +404,7 @@ def _view(db: sqlite3.Connection, since: float = 0, hours_from: float = 0) -> Le
         unsettled=rows("SELECT count(*) FROM intents")[0][0],
         hours=rows(
             "SELECT minute / 3600 * 3600 AS hour, event_name, sum(events), sum(amount) FROM events_by_minute "
-            "WHERE minute >= ? AND minute < ? GROUP BY hour, event_name",
+            "WHERE minute >= ? GROUP BY hour, event_name",
             hours_from,
-            since,
         ),
     )

@@ -123,6 +123,18 @@ def as_json(rows: pl.DataFrame) -> str:
     return msgspec.json.encode(rows.rows()).decode()
 
 
+def sent(columns: Sequence[str], schema: Mapping[str, pl.DataType]) -> str:
+    """SQL for the rows of its one parameter, `as_json` of these columns."""
+    stated = ", ".join(
+        f"{name} {SQL_TYPES[schema[name].base_type()]} PATH '$[{at}]' ERROR ON ERROR" for at, name in enumerate(columns)
+    )
+    values = ", ".join(
+        f"FROM_BASE64(sent.{name}) AS {name}" if schema[name] == pl.Binary else f"sent.{name} AS {name}"
+        for name in columns
+    )
+    return f"SELECT {values} FROM JSON_TABLE(%s, '$[*]' COLUMNS ({stated})) AS sent"  # noqa: S608 - names only
+
+
 def upsert(table: Table, schema: Mapping[str, pl.DataType], into: str | None = None) -> str:
     """The MySQL statement that merges rows with this schema by the table's rules; `into` names another table of the
     same form.
@@ -131,14 +143,6 @@ def upsert(table: Table, schema: Mapping[str, pl.DataType], into: str | None = N
     takes three times as long.
     """
     old = into or table.name
-    columns = ", ".join(
-        f"{name} {SQL_TYPES[schema[name].base_type()]} PATH '$[{at}]' ERROR ON ERROR"
-        for at, name in enumerate(table.columns)
-    )
-    values = ", ".join(
-        f"FROM_BASE64(sent.{name}) AS {name}" if schema[name] == pl.Binary else f"sent.{name} AS {name}"
-        for name in table.columns
-    )
     # MySQL assigns from left to right, and a column read after its assignment has the new value: what was first must
     # be decided before its time is lowered.
     assignments = [
@@ -152,7 +156,6 @@ def upsert(table: Table, schema: Mapping[str, pl.DataType], into: str | None = N
         both = f"{old}.{name}, new.{name}"
         assignments.append(f"{name} = COALESCE({chosen}({both}), {both})")
     return (
-        f"INSERT INTO {old} ({', '.join(table.columns)}) SELECT * FROM (SELECT {values} "  # noqa: S608 - names only
-        f"FROM JSON_TABLE(%s, '$[*]' COLUMNS ({columns})) AS sent) AS new "
+        f"INSERT INTO {old} ({', '.join(table.columns)}) SELECT * FROM ({sent(table.columns, schema)}) AS new "  # noqa: S608
         f"ON DUPLICATE KEY UPDATE {', '.join(assignments)}"
     )

@@ -40,6 +40,7 @@ from spark_jobs.judge import Judge
 from spark_jobs.pipeline_tables import rejects_by_minute
 from spark_jobs.seen import EVENT
 from spark_jobs.sinks.cassandra import pass_over, passed_over, read_partition
+from spark_jobs.sinks.hours import kept_right
 from spark_jobs.sinks.mysql import QUERY, SEEN_IDS, SEEN_KEYS, hold, merge_rows, now
 from spark_jobs.slices import JUDGED, packed, read_slices, worker_judge
 from spark_jobs.source import kept
@@ -66,13 +67,14 @@ def run(settings: Settings) -> None:
     """Rebuilds the domain's tables. Raises CheckpointRefused while the job runs, and as drain.run_through."""
     with only_one(settings), session.running(settings) as spark:
         replay.settle(settings)
+        rollup.begin(settings)
         undecided_from = decide(settings, spark)
         ArchiveQuery(settings).renew()
         release(settings)
         archived = complete_archive(settings, spark)
         with beside(settings) as connection:
-            rows_before = rollup.ages(settings, now()).minutes
-            recompute(settings, spark, connection, archived, rows_before, undecided_from)
+            ages = rollup.ages(settings, now())
+            recompute(settings, spark, connection, archived, (ages.sealed, ages.minutes), undecided_from)
             swap(settings, connection)
     log.info("rebuilt: the stream goes on from here")
 
@@ -109,14 +111,17 @@ def check(settings: Settings) -> None:
     """
     with only_one(settings), Ledger.held(settings.ledger_path), session.running(settings) as spark:
         replay.settle(settings)
+        rollup.begin(settings)
         archived = complete_archive(settings, spark)
         complete_aggregates(settings, spark)
-        with mysql.connected(settings, "spark", settings.domain) as connection:
-            with mysql.transaction(connection) as cursor:
-                reach = coverage.read(cursor)
-            rollup.run(connection, settings.domain, reach.minutes_from)  # a kill may have left some of it
+        with (
+            mysql.connected(settings, "reader", settings.domain) as connection,
+            mysql.transaction(connection) as cursor,
+        ):
+            reach = coverage.read(cursor)
         with beside(settings) as connection:
-            same_from = recompute(settings, spark, connection, archived, reach.minutes_from)
+            upto = (reach.hours_until, reach.minutes_from)
+            same_from = recompute(settings, spark, connection, archived, upto)
             found = differences(settings, connection, max(same_from, reach.hours_from), reach.minutes_from)
     if found:
         raise Differs("; ".join(found))
@@ -200,10 +205,11 @@ def recompute(
     spark: SparkSession,
     connection: Any,
     archived: ArchiveQuery,
-    rows_before: datetime,
+    upto: tuple[datetime, datetime],
     undecided_from: datetime | None = None,
 ) -> datetime:
-    """Computes the tables anew, in the database that is connected; rows older than `rows_before` become hours.
+    """Computes the tables anew, in the database that is connected; the hours before the first time of `upto` are added
+    up, and those before the second one are hours alone.
 
     Returns from when on rows are what the stream would have made of the same events. What is older than the archive is
     copied; a visit that reaches over that seam, and is among the hours already, is counted once more.
@@ -217,7 +223,8 @@ def recompute(
     expired = replay.expired_hours(settings)
     hours = list(by_hour(partitions(settings)))
     whole_from = first_whole(settings, [hour for hour, _ in hours])
-    copied = keep(settings, connection, whole_from, rows_before)
+    copied = keep(settings, connection, whole_from)
+    sealed, rows_before = upto
     aggregated, dedup = sum(hour.events for hour in expired.values()), Dedup(contract.business_key)
     for hour, hours_partitions in hours:
         begins = hour.replace(tzinfo=None)
@@ -228,17 +235,22 @@ def recompute(
         events = good.filter(pl.col("outcome") == EVENT)
         aggregated += 0 if hour in expired else events.height
         held = dict(zip((SEEN_IDS, SEEN_KEYS), dedup.new(good.filter(pl.col("minute") >= ids_from)), strict=True))
+        merged = []
+        for table in tables if begins >= whole_from else ():
+            if table.hours or begins >= rows_before:
+                _, rows = aggregate.rows_of(table, events)
+                if table.name in copied:
+                    rows = rows.join(copied[table.name], on=table.key, how="anti")
+                merged.append((table, rows))
         with mysql.transaction(connection) as cursor:
-            for table in tables if begins >= whole_from else ():
-                if table.hours or begins >= rows_before:
-                    _, rows = aggregate.rows_of(table, events)
-                    if table.name in copied:
-                        rows = rows.join(copied[table.name], on=table.key, how="anti")
+            with kept_right(cursor, merged):
+                for table, rows in merged:
                     merge_rows(cursor, table, rows)
             hold(cursor, -1, held)
-        rollup.run(connection, settings.domain, min(rows_before, begins - LONGEST_VISIT))
+        so_far = begins - LONGEST_VISIT
+        rollup.run(connection, settings.domain, min(sealed, so_far), min(rows_before, so_far))
         log.info("recomputed %s: %d events", hour.strftime("%Y-%m-%d %H:00"), events.height)
-    rollup.run(connection, settings.domain, rows_before)
+    rollup.run(connection, settings.domain, sealed, rows_before)
     rejected = addresses(settings)
     replayed = closed(settings)
     with mysql.transaction(connection) as cursor:
@@ -255,7 +267,7 @@ def first_whole(settings: Settings, hours: Iterable[datetime]) -> datetime:
     return min((hour for hour in hours if is_kept(hour, lives, at)), default=hour_of(at) + HOUR).replace(tzinfo=None)
 
 
-def keep(settings: Settings, connection: Any, until: datetime, minutes_from: datetime) -> dict[str, pl.DataFrame]:
+def keep(settings: Settings, connection: Any, until: datetime) -> dict[str, pl.DataFrame]:
     """Copies what is older than `until` (UTC, naive) from the old tables, and notes how far back the new ones reach.
 
     Returns, by the table, keys of copied rows that have what came afterwards in them, too. Raises Outage.
@@ -276,9 +288,9 @@ def keep(settings: Settings, connection: Any, until: datetime, minutes_from: dat
                 copied[table.name] = pl.DataFrame(cursor.fetchall(), schema=list(table.key), orient="row")
         cursor.execute(f"INSERT INTO coverage SELECT * FROM `{settings.domain}`.coverage")  # noqa: S608
         cursor.execute(
-            "UPDATE coverage SET hours_from = LEAST(hours_from, %s), "
-            "minutes_from = GREATEST(LEAST(minutes_from, %s), %s)",
-            (until, until, minutes_from),
+            "UPDATE coverage SET hours_until = LEAST(hours_until, %s), "
+            "hours_from = LEAST(hours_from, %s), minutes_from = LEAST(minutes_from, %s)",
+            (until, until, until),
         )
     return {name: keys for name, keys in copied.items() if keys.height}
 

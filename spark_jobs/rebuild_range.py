@@ -33,6 +33,7 @@ from spark_jobs.lag import LagMeter
 from spark_jobs.merge import Table, combine
 from spark_jobs.rebuild import judged_partition
 from spark_jobs.seen import SeenIds
+from spark_jobs.sinks import hours
 from spark_jobs.sinks.mysql import QUERY, SEEN_IDS, MySQLSink, merge_rows, now
 from stores import cassandra, coverage, mysql, progress
 from stores.hour import HOUR, MINUTE, minutes
@@ -244,17 +245,19 @@ def swap(settings: Settings, connection: Any, events: Events, keys: Mapping[str,
         await_archive(settings, from_json(offsets))
         whole = pl.concat([*events.by_minute.values(), events.counted_since(settings)])
         in_range = whole.filter((pl.col("minute") >= events.since) & (pl.col("minute") < events.until))
-        for table in events.tables:
-            if table.name in keys:
-                rows = table.rows(whole).join(keys[table.name], on=table.key, how="semi")
-                delete_keys(cursor, table, keys[table.name])
-            else:
-                rows = table.rows(in_range)
-                cursor.execute(
-                    f"DELETE FROM {table.name} WHERE minute >= %s AND minute < %s",  # noqa: S608 - names only
-                    (events.since, events.until),
-                )
-            merge_rows(cursor, table, combine(table, rows))
+        of_range = pl.DataFrame({"minute": list(minutes(events.since, events.until))})
+        with hours.kept_right(cursor, [(table, keys.get(table.name, of_range)) for table in events.tables]):
+            for table in events.tables:
+                if table.name in keys:
+                    rows = table.rows(whole).join(keys[table.name], on=table.key, how="semi")
+                    delete_keys(cursor, table, keys[table.name])
+                else:
+                    rows = table.rows(in_range)
+                    cursor.execute(
+                        f"DELETE FROM {table.name} WHERE minute >= %s AND minute < %s",  # noqa: S608 - names only
+                        (events.since, events.until),
+                    )
+                merge_rows(cursor, table, combine(table, rows))
 
 
 def delete_keys(cursor: Any, table: Table, keys: pl.DataFrame) -> None:

@@ -33,6 +33,7 @@ from spark_jobs.drain import complete_aggregates, complete_archive
 from spark_jobs.job import only_one
 from spark_jobs.judge import TIMESTAMP, Judge
 from spark_jobs.sinks import cassandra as archive_sink
+from spark_jobs.sinks import hours
 from spark_jobs.sinks.mysql import QUERY, SEEN_IDS, SEEN_KEYS, MySQLSink, hold, merge_rows
 from spark_jobs.slices import digests
 from stores import cassandra, mysql, proven_hours, time_to_live
@@ -203,8 +204,10 @@ def count(settings: Settings, cursor: Any, good: pl.DataFrame, held: Mapping[str
     """Counts the new events among `good` in all tables, and notes what is held and what is under way, in the caller's
     transaction."""
     new = good.filter(pl.col("outcome") == EVENT)
-    for table in aggregate.domain_tables(settings.domain):
-        merge_rows(cursor, *aggregate.rows_of(table, new))
+    merged = [aggregate.rows_of(table, new) for table in aggregate.domain_tables(settings.domain)]
+    with hours.kept_right(cursor, merged):
+        for table, rows in merged:
+            merge_rows(cursor, table, rows)
     # Below those of micro-batches, and of rebuilds (-1).
     cursor.execute("SELECT LEAST(COALESCE(MIN(batch_id), 0), -1) - 1 FROM seen_ids")
     [batch_id] = cursor.fetchone()

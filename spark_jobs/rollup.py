@@ -1,13 +1,15 @@
-"""What MySQL's rows become when MYSQL_RETENTION_DAYS have passed: rows of hours, kept for MYSQL_HOURS_RETENTION_DAYS.
+"""What becomes of MySQL's rows as they grow old.
 
-Rows are moved, not copied: one transaction adds an hour's rows up into the tables of hours and deletes them. So what
-happened is in one of the two and never in both, whatever is killed, and whatever comes late: a dead letter that is
-replayed after weeks is merged by the minute, and moved when this looks again.
+An hour is sealed when nothing can come of it any more: then its rows of minutes are added up into rows of hours. Both
+stay: the minutes for MYSQL_RETENTION_DAYS, the hours for MYSQL_HOURS_RETENTION_DAYS. All tables of an hour go
+together, in one transaction, and `coverage` says how far this has come: whatever is killed, what there is by minute and
+by hour is whole.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from threading import Condition, Thread
 from typing import Any, NamedTuple
@@ -18,12 +20,15 @@ import contracts
 from settings import Settings
 from spark_jobs import domains
 from spark_jobs.merge import Hours, Table
+from spark_jobs.sinks import hours
 from spark_jobs.sinks.mysql import delete_older
-from stores import mysql
-from stores.hour import HOUR, hour_of
+from stores import coverage, mysql
+from stores.hour import hour_of, hours_between
 from stores.outage import Outage
 
 log = logging.getLogger(__name__)
+
+Step = Callable[[Any, Sequence[Table], datetime], None]
 
 
 def tables(domain: str) -> list[Table]:
@@ -33,80 +38,55 @@ def tables(domain: str) -> list[Table]:
 
 def tables_of_hours(domain: str) -> list[Hours]:
     """The tables of hours that these become."""
-    return [hours for table in tables(domain) for hours in table.hours]
+    return [into for table in tables(domain) for into in table.hours]
 
 
 class Ages(NamedTuple):
-    """Rows older than `minutes` become hours, and hours older than `hours` go (UTC, naive, beginnings of hours)."""
+    """Hours before `sealed` are added up, rows of minutes go that are older than `minutes`, and hours that are older
+    than `hours` (UTC, naive, beginnings of hours)."""
 
+    sealed: datetime
     minutes: datetime
     hours: datetime
 
 
 def ages(settings: Settings, caught_up_at: datetime) -> Ages:
-    """Where all that was appended before `caught_up_at` (UTC, naive) is merged.
-
-    What can still come of an event, or of the visit that it belongs to, comes within the contract's bounds: until then
-    rows are rows of minutes, however short the retention.
-    """
-    minutes = max(timedelta(days=settings.mysql_retention_days), contracts.load(settings.domain).remembered + HOUR)
-    hours = max(timedelta(days=settings.mysql_hours_retention_days), minutes)
-    return Ages(hour_of(caught_up_at - minutes), hour_of(caught_up_at - hours))
+    """Where all that was appended before `caught_up_at` (UTC, naive) is merged."""
+    sealed = hour_of(caught_up_at - contracts.load(settings.domain).remembered)
+    minutes = min(sealed, hour_of(caught_up_at - timedelta(days=settings.mysql_retention_days)))
+    hours = min(minutes, hour_of(caught_up_at - timedelta(days=settings.mysql_hours_retention_days)))
+    return Ages(sealed, minutes, hours)
 
 
-def run(connection: MySQLConnectionAbstract, domain: str, before: datetime) -> None:
-    """Moves all rows that are older than `before` (UTC, naive, an hour's beginning), an hour of a table at a time.
+def begin(settings: Settings) -> None:
+    """Makes tables of before what `run` expects. Raises Outage."""
+    with (
+        mysql.connected(settings, "spark", settings.domain) as connection,
+        mysql.transaction(connection) as cursor,
+    ):
+        hours.begin(cursor, tables(settings.domain))
 
-    Raises Outage.
-    """
+
+def run(connection: MySQLConnectionAbstract, domain: str, sealed: datetime, minutes: datetime) -> None:
+    """Adds up the hours before `sealed` that were not, and deletes the minutes of hours before `minutes`, which must
+    not be later; an hour at a time (UTC, naive, beginnings of hours). Raises Outage."""
     with mysql.transaction(connection) as cursor:
         cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")  # whatever the server's own is
-        # First: from here on minutes may be gone that are older.
-        cursor.execute("UPDATE coverage SET minutes_from = GREATEST(minutes_from, %s)", (before,))
-    for table in tables(domain):
-        moved = 0
-        while hour := oldest(connection, table, before):
-            with mysql.transaction(connection) as cursor:
-                move(cursor, table, hour)
-            moved += 1
-        if moved:
-            log.info("%s: %d hours up to %s are kept as hours", table.name, moved, before.strftime("%Y-%m-%d %H:00"))
+        reach = coverage.read(cursor)
+    each(connection, domain, hours.seal, (reach.hours_until, sealed), "added up")
+    each(connection, domain, hours.expire, (reach.minutes_from, minutes), "kept as hours alone")
 
 
-def oldest(connection: MySQLConnectionAbstract, table: Table, before: datetime) -> datetime | None:
-    """The first hour (UTC, naive) with rows before that time, None where there are none. Raises Outage."""
-    statement = f"SELECT MIN({table.expires_by}) FROM {table.name}"  # noqa: S608 - names only, as below
-    [(first,)] = mysql.query(connection, statement)
-    return hour_of(first) if first and first < before else None
-
-
-def move(cursor: Any, table: Table, hour: datetime) -> None:
-    """Adds the rows of an hour up into the table's tables of hours, and deletes them."""
-    in_hour = f"{table.expires_by} >= %s AND {table.expires_by} < %s"
-    # What is added up is locked with the gaps between, at this level of isolation: no row comes in before the deletion.
-    for hours in table.hours:
-        cursor.execute(addition(hours, in_hour), (hour, hour, hour + HOUR))
-    cursor.execute(f"DELETE FROM {table.name} WHERE {in_hour}", (hour, hour + HOUR))  # noqa: S608
-
-
-def addition(hours: Hours, condition: str) -> str:
-    """The statement that adds rows up into a table of hours; its parameters are the hour and those of the condition."""
-    into = hours.name
-    values = [
-        "%s AS minute",
-        *hours.key,
-        *(f"SUM({name}) AS {name}" for name in hours.sum),
-        *(f"MAX({name}) AS {name}" for name in hours.maximum),
-    ]
-    merged = [
-        *(f"{name} = {into}.{name} + new.{name}" for name in hours.sum),
-        *(f"{name} = GREATEST({into}.{name}, new.{name})" for name in hours.maximum),
-    ]
-    return (
-        f"INSERT INTO {into} ({', '.join(hours.columns)}) SELECT * FROM (SELECT {', '.join(values)} "  # noqa: S608
-        f"FROM {hours.of} WHERE {condition} GROUP BY {', '.join(hours.key)}) AS new "
-        f"ON DUPLICATE KEY UPDATE {', '.join(merged)}"
-    )
+def each(
+    connection: MySQLConnectionAbstract, domain: str, do: Step, span: tuple[datetime, datetime], said: str
+) -> None:
+    """Does something with each hour of a span, all tables of it in one transaction."""
+    since, until = span
+    for hour in hours_between(since, until):
+        with mysql.transaction(connection) as cursor:
+            do(cursor, tables(domain), hour)
+    if since < until:
+        log.info("%s: hours up to %s are %s", domain, until.strftime("%Y-%m-%d %H:00"), said)
 
 
 def forget(connection: MySQLConnectionAbstract, domain: str, before: datetime) -> None:
@@ -130,7 +110,7 @@ class Background:
         self._asked = Condition()
 
     def ask(self, wanted: Ages) -> None:
-        """Has rows of these ages moved. Raises what went wrong the last time, but for outages: those are over later."""
+        """Has this done. Raises what went wrong the last time, but for outages: those are over later."""
         with self._asked:
             if self._failure:
                 raise self._failure
@@ -166,11 +146,12 @@ class Background:
 
 
 def once(settings: Settings, wanted: Ages) -> None:
-    """Moves and deletes what has come to these ages. Raises Outage."""
+    """Adds up and deletes what has come to these ages. Raises Outage."""
+    begin(settings)
     with mysql.connected(settings, "spark", settings.domain) as connection:
         with mysql.transaction(connection) as cursor:  # while the first one is there
             cursor.execute(
                 "UPDATE coverage SET first_commit = (SELECT MIN(committed_at) FROM batches) WHERE first_commit IS NULL"
             )
-        run(connection, settings.domain, wanted.minutes)
+        run(connection, settings.domain, wanted.sealed, wanted.minutes)
         forget(connection, settings.domain, wanted.hours)

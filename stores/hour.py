@@ -19,6 +19,13 @@ def minutes(since: datetime, until: datetime) -> Iterator[datetime]:
         since += MINUTE
 
 
+def hours_between(since: datetime, until: datetime) -> Iterator[datetime]:
+    """The hours from `since`, the beginning of one, up to `until`, which is not among them."""
+    while since < until:
+        yield since
+        since += HOUR
+
+
 def hours(first: datetime, last: datetime) -> Iterator[datetime]:
     """The hours from `first` up to `last`, both among them."""
     while first <= last:

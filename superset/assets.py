@@ -16,6 +16,7 @@ layout, which filter acts on which chart, which chart a click on another one fil
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,9 +49,12 @@ ANY_CHART = {
     "allow_render_html": False,  # tables would render what senders write
     "table_timestamp_format": "%Y-%m-%d %H:%M:%S",
 }
-TIMES = {"time": grain.MINUTE, "time_from_5_min": 5 * grain.MINUTE}
-"""What a chart over time has as its x axis -> its shortest step, in seconds: they grow with the time range (grain.py).
-Datasets with such charts get these columns, made of their main time column."""
+TIMES = grain.STEP_COLUMNS
+"""Datasets with charts over time get these columns, made of their main time column: steps grow with the range."""
+COLUMN = re.compile(r"(?<![\w'])[a-z][a-z0-9_]*\b(?!['(])")
+"""In an expression, where keywords and functions are written in capitals."""
+MACRO = re.compile(r"\{\{.*?\}\}|'[^']*'", re.DOTALL)
+"""What is no SQL in it, and texts."""
 OVER_TIME = {
     "row_limit": 50_000,  # the most that Superset's own menu has
     "show_legend": True,
@@ -220,10 +224,20 @@ def dataset(files: Files, name: str) -> Dict:
     }
     if hours := made.pop("hours", None):
         recent = made.pop("recent", name)
-        made["sql"] = f"{{{{ with_hours('{recent}', '{made['main_dttm_col']}', '{hours}', from_dttm, to_dttm) }}}}"
+        made["sql"] = rows_of_range(recent, hours, described)
     elif "sql" in made:
         made["sql"] = made["sql"].replace(PERIODS, files.periods)
     return made
+
+
+def rows_of_range(recent: str, hours: str, described: Dict) -> str:
+    """SQL for the rows of a dataset whose table or view has a table of hours, with the columns that it uses."""
+    time, plain = described["main_dttm_col"], [c for c in described["columns"] if "expression" not in c]
+    used = [c["column_name"] for c in plain]
+    for each in [*described["columns"], *described["metrics"]]:
+        used += COLUMN.findall(MACRO.sub("", each.get("expression", "")))
+    columns = ", ".join(name for name in dict.fromkeys(used) if name != time)
+    return f"{{{{ with_hours('{recent}', '{time}', '{hours}', from_dttm, to_dttm, '{columns}', columns) }}}}"
 
 
 def chart(files: Files, name: str) -> Dict:

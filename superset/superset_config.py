@@ -12,10 +12,10 @@ sys.path.append(str(Path(__file__).resolve().parent))  # where what this file is
 
 import grain
 import macros
-import minutes_from
 import open_dashboards
 import pymysql
 import raw_events_page
+import reach
 from sqlalchemy.engine import URL
 from superset.config import THEME_DARK, THEME_DEFAULT
 from superset.utils.log import AbstractEventLogger
@@ -77,7 +77,7 @@ GUEST_TOKEN_JWT_SECRET = hmac.digest(SECRET_KEY.encode(), b"guest token", "sha25
 CUSTOM_TEMPLATE_PROCESSORS = {
     "mysql": macros.processor(
         {
-            domain: grain.macros(minutes_from.reader(_as_reader(URL.create("mysql+pymysql", database=domain))))
+            domain: grain.macros(reach.reader(_as_reader(URL.create("mysql+pymysql", database=domain))))
             for domain in _settings.domains
         }
     )

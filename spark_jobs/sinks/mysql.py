@@ -19,6 +19,7 @@ from spark_jobs.dedup import Dedup, Held
 from spark_jobs.merge import Table, as_json, combine, upsert
 from spark_jobs.pipeline_tables import latencies, latency_by_minute
 from spark_jobs.seen import SeenIds
+from spark_jobs.sinks import hours
 from stores import mysql
 from stores.offsets import Offsets, from_json, to_json
 from stores.outage import Outage, patiently
@@ -210,8 +211,9 @@ class MySQLSink:
                     return False
                 if batch.batch_id != stored_batch + 1:
                     raise CheckpointRefused(f"{QUERY}: batch {batch.batch_id} follows {stored_batch} in MySQL")
-                for table, rows in batch.tables:
-                    merge_rows(cursor, table, rows)
+                with hours.kept_right(cursor, batch.tables):
+                    for table, rows in batch.tables:
+                        merge_rows(cursor, table, rows)
                 hold(cursor, batch.batch_id, batch.seen)
                 committed_at = now()
                 rows = latencies(batch.arrived, committed_at)

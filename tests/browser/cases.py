@@ -19,7 +19,11 @@ CASES = yaml.safe_load((ROOT / "tests/cases/charts.yaml").read_text())
 FILES = assets.read(load().domain)
 PIPELINE = {path.stem for path in (assets.FOLDER / assets.EVERY_DOMAIN / "dashboards").glob("*.yaml")}
 """Dashboards of what the pipeline does."""
-OF_HOURS = {hours.name.removesuffix("_by_hour"): hours.of for hours in rollup.tables_of_hours(load().domain)}
+OF_HOURS = {
+    hours.name.removesuffix("_by_hour"): (hours, table.expires_by)
+    for table in rollup.tables(load().domain)
+    for hours in table.hours
+}
 FROM = re.compile(rf"FROM ({'|'.join(OF_HOURS)})(?:_by_minute)?\b")
 ROUNDING = 1e-3
 """Of sums of figures that a chart rounds."""
@@ -49,20 +53,27 @@ def wanted(
 
 
 def with_hours(sql: str) -> str:
-    """A SELECT whose tables have what became hours, too."""
-    return FROM.sub(
-        lambda found: f"FROM (TABLE {OF_HOURS[found[1]]} UNION ALL TABLE {found[1]}_by_hour) AS {found[1]}", sql
-    )
+    """A SELECT whose tables have hours where there are no minutes any more."""
+
+    def both(found: re.Match[str]) -> str:
+        hours, time = OF_HOURS[found[1]]
+        columns = ", ".join(column for column in hours.columns if column != "minute")
+        return (
+            f"FROM (SELECT {time}, {columns} FROM {hours.of} UNION ALL SELECT minute, {columns} FROM {hours.name} "
+            f"WHERE minute < (SELECT minutes_from FROM coverage)) AS {found[1]}"
+        )
+
+    return FROM.sub(both, sql)
 
 
 def steps_of(name: str, minutes: Minutes) -> tuple[int, datetime, datetime]:
     """The length of a chart's steps in seconds; and from when until when a range has whole ones that are over."""
     chart = FILES.charts[name]
     at_least = assets.TIMES.get(chart["params"].get("x_axis"), grain.MINUTE)
-    [coverage] = minutes.select("SELECT minutes_from FROM coverage")
+    [coverage] = minutes.select("SELECT minutes_from, hours_until FROM coverage")
     has_steps = chart["params"].get("x_axis") in FILES.columns(name)  # of its dataset's own, by the range's length
-    minutes_from = None if has_steps else lambda: coverage["minutes_from"]
-    step = grain.step_seconds(minutes.since.isoformat(), minutes.until.isoformat(), at_least, minutes_from)
+    reach = None if has_steps else lambda: grain.Reach(**coverage)
+    step = grain.step_seconds(minutes.since.isoformat(), minutes.until.isoformat(), at_least, reach)
     until = min(minutes.until, datetime.now(UTC).replace(tzinfo=None))
     first = -((EPOCH - minutes.since) // timedelta(seconds=step))
     last = (until - EPOCH) // timedelta(seconds=step)

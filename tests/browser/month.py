@@ -139,7 +139,12 @@ def main() -> None:
                 )
         since = hour_of(until - LASTS).replace(tzinfo=None)
         with mysql.transaction(connection) as cursor:
-            cursor.execute("UPDATE coverage SET hours_from = %s, first_commit = %s", (since, since))
+            for hours in rollup.tables_of_hours(settings.domain):
+                cursor.execute(f"DELETE FROM {hours.name}")  # all are added up, with what came before their time
+            cursor.execute(
+                "UPDATE coverage SET hours_from = %s, minutes_from = %s, hours_until = %s, first_commit = %s",
+                (since,) * 4,
+            )
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ MINUTE = timedelta(minutes=1)
 NOW = datetime.fromisoformat("2026-05-01T13:07:11.250")
 """MySQL's clock stands still at this moment."""
 LONG_AGO = NOW - timedelta(days=400)
+REACH = grain.Reach(LONG_AGO, LONG_AGO)
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def cursor(stack: Stack) -> Iterator[Any]:
         for name in ("statistics", "ecommerce", "pipeline", "pipeline.views", "ecommerce.views"):
             mysql.run_script(cursor, (ROOT / "mysql" / f"{name}.sql").read_text())
         cursor.execute("SET TIMESTAMP = %s", (NOW.replace(tzinfo=UTC).timestamp(),))
-        insert(cursor, "coverage", only_row=1, hours_from=LONG_AGO, minutes_from=LONG_AGO)
+        insert(cursor, "coverage", only_row=1, hours_from=LONG_AGO, minutes_from=LONG_AGO, hours_until=LONG_AGO)
         yield cursor
 
 
@@ -71,7 +72,7 @@ def history_from(cursor: Any, moment: datetime) -> None:
 
 def by_period(cursor: Any, dataset: str, figure: str, where: str = "TRUE") -> list[float]:
     """A figure by period, oldest first, as Superset asks for it with the chosen range."""
-    sql = rendered(assets.dataset(FILES, dataset)["sql"], SINCE.isoformat(), UNTIL.isoformat())
+    sql = rendered(assets.dataset(FILES, dataset)["sql"], SINCE.isoformat(), UNTIL.isoformat(), REACH)
     cursor.execute(
         f"SELECT period, {figure} FROM ({sql}) AS dataset"
         f" WHERE period >= %s AND period < %s AND {where} GROUP BY period ORDER BY period",
@@ -82,7 +83,7 @@ def by_period(cursor: Any, dataset: str, figure: str, where: str = "TRUE") -> li
 
 def figures(cursor: Any, dataset: str, by: str, *names: str) -> list[tuple[float, ...]]:
     """Metrics of a dataset in the chosen range, a row for each value of a column, in their order."""
-    sql = rendered(assets.dataset(FILES, dataset)["sql"], SINCE.isoformat(), UNTIL.isoformat())
+    sql = rendered(assets.dataset(FILES, dataset)["sql"], SINCE.isoformat(), UNTIL.isoformat(), REACH)
     measured = ", ".join(metrics(dataset)[name] for name in names)
     cursor.execute(f"SELECT {measured} FROM ({sql}) AS dataset GROUP BY {by} ORDER BY {by}")
     return [tuple(map(float, row)) for row in cursor.fetchall()]
@@ -90,14 +91,13 @@ def figures(cursor: Any, dataset: str, by: str, *names: str) -> list[tuple[float
 
 @pytest.mark.parametrize("name", [name for name, dataset in FILES.datasets.items() if "hours" in dataset])
 def test_hours_have_the_columns_of_what_becomes_hours(cursor: Any, name: str) -> None:
-    """In the same order: a dataset has both, one after the other."""
     dataset = FILES.datasets[name]
-    named = []
+    named = {}
     for table in (dataset.get("recent", name), dataset["hours"]):
         cursor.execute(f"SHOW COLUMNS FROM {table}")
-        named.append([column for column, *_ in cursor.fetchall()])
-    recent, hours = named
-    assert recent == [dataset["main_dttm_col"] if column == "minute" else column for column in hours]
+        named[table] = {column for column, *_ in cursor.fetchall()}
+    recent, hours = named.values()
+    assert recent - {"session_id"} == hours - {"minute"} | {dataset["main_dttm_col"]}
 
 
 def test_orders_stand_in_their_period(cursor: Any) -> None:
@@ -216,7 +216,7 @@ def test_a_cart_is_abandoned_after_half_an_hour(
 ) -> None:
     session(cursor, NOW, last_seen=NOW - since_last_event * MINUTE, cart_cents=cart_cents)
     sql = assets.dataset(FILES, "abandoned_carts")["sql"]
-    sql = rendered(sql, (NOW - 60 * MINUTE).isoformat(), NOW.isoformat())
+    sql = rendered(sql, (NOW - 60 * MINUTE).isoformat(), NOW.isoformat(), REACH)
     cursor.execute(
         f"SELECT abandoned_at FROM ({sql}) AS dataset WHERE abandoned_at BETWEEN %s AND %s", (NOW - 60 * MINUTE, NOW)
     )
@@ -319,7 +319,7 @@ def test_percentiles_are_of_each_kind_of_latency(
         insert(
             cursor, "latency_by_minute", minute=SINCE + MINUTE, since="created", latency_ms=latency_ms, events=events
         )
-    sql = rendered(assets.dataset(FILES, "latency_percentiles")["sql"], SINCE.isoformat(), UNTIL.isoformat())
+    sql = rendered(assets.dataset(FILES, "latency_percentiles")["sql"], SINCE.isoformat(), UNTIL.isoformat(), REACH)
     figures = ", ".join(metrics("latency_percentiles")[name] for name in ("p50", "p95", "p99"))
     cursor.execute(f"SELECT since, {figures} FROM ({sql}) AS dataset GROUP BY since ORDER BY since")
     assert [(since, *map(float, row)) for since, *row in cursor.fetchall()] == [
@@ -336,7 +336,7 @@ def test_percentiles_of_a_longer_step_are_of_all_its_events(cursor: Any) -> None
             insert(cursor, "latency_by_minute", minute=minute, since="appended", latency_ms=latency_ms, events=events)
     since = SINCE + timedelta(seconds=30)  # cuts the first step, of five minutes
     sql = assets.dataset(FILES, "latency_percentiles")["sql"]
-    sql = rendered(sql, since.isoformat(), (since + timedelta(days=1)).isoformat())
+    sql = rendered(sql, since.isoformat(), (since + timedelta(days=1)).isoformat(), REACH)
     figures = ", ".join(metrics("latency_percentiles")[name] for name in ("p50", "p95", "p99"))
     cursor.execute(f"SELECT time, {figures} FROM ({sql}) AS dataset WHERE minute >= %s GROUP BY time", (since,))
     assert [(time, *map(float, row)) for time, *row in cursor.fetchall()] == [(SINCE.replace(second=0), 0.1, 0.1, 0.9)]

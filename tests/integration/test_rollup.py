@@ -1,4 +1,5 @@
-"""Old rows become rows of hours: each once, whatever is killed and whatever comes late, and until hours grow old."""
+"""Hours are added up once nothing can come of them any more, and right whatever is killed and whatever comes
+nevertheless; minutes and hours grow old."""
 
 from __future__ import annotations
 
@@ -20,10 +21,11 @@ from producer.simulate import Simulation, simulate
 from settings import load
 from spark_jobs import aggregate, domains, rollup
 from spark_jobs.merge import Table
+from spark_jobs.sinks import hours as sink
 from spark_jobs.sinks.mysql import merge_rows
 from stores import coverage, mysql
 from stores.hour import HOUR, hour_of
-from tests.dashboards import assets, rendered
+from tests.dashboards import assets, grain, rendered
 from tests.integration.database import own_database
 from tests.integration.pipeline import CATCH_UP_S, FAULTS, minutes_ago, shop, spark_jobs
 
@@ -75,14 +77,20 @@ def at_hour(number: int) -> datetime:
 
 
 def sums(connection: Any) -> dict[str, tuple]:
-    """Table of hours -> the sums of its columns, with what will become of them."""
-    found = {}
-    for hours in (hours for table in TABLES for hours in table.hours):
-        added = ", ".join(f"COALESCE(SUM({name}), 0)" for name in hours.sum)
-        columns = ", ".join(hours.sum)
-        both = f"SELECT {columns} FROM {hours.name} UNION ALL SELECT {columns} FROM {hours.of}"
-        [found[hours.name]] = mysql.query(connection, f"SELECT {added} FROM ({both}) AS both_")
+    """Table of hours -> the sums of its columns, with what has not been added up yet."""
+    found, reach = {}, coverage_of(connection)
+    for table in TABLES:
+        for hours in table.hours:
+            added = ", ".join(f"COALESCE(SUM({name}), 0)" for name in hours.sum)
+            columns, since = ", ".join(hours.sum), f"WHERE {table.expires_by} >= '{reach.hours_until}'"
+            both = f"SELECT {columns} FROM {hours.name} UNION ALL SELECT {columns} FROM {hours.of} {since}"
+            [found[hours.name]] = mysql.query(connection, f"SELECT {added} FROM ({both}) AS both_")
     return found
+
+
+def coverage_of(connection: Any) -> coverage.Coverage:
+    with mysql.transaction(connection) as cursor:
+        return coverage.read(cursor)
 
 
 def count(connection: Any, table: str, condition: str = "TRUE") -> int:
@@ -90,25 +98,42 @@ def count(connection: Any, table: str, condition: str = "TRUE") -> int:
     return rows
 
 
-def test_old_rows_become_hours_and_nothing_is_lost(connection: Any) -> None:
+def recomputed(connection: Any, until: datetime) -> None:
+    """Asserts that each table of hours has of the hours up to a time what its rows of minutes add up to."""
+    for table in TABLES:
+        for hours in table.hours:
+            columns = ", ".join(hours.columns)
+            has = f"SELECT {columns} FROM {hours.name}"
+            with mysql.transaction(connection) as cursor:
+                cursor.execute(f"CREATE TEMPORARY TABLE anew LIKE {hours.name}")
+                condition = f"{table.expires_by} < %s"
+                cursor.execute(sink.addition(table, hours, condition).replace(hours.name, "anew"), (until,))
+                cursor.execute(f"({has}) EXCEPT (SELECT {columns} FROM anew)")
+                too_many = cursor.fetchall()
+                cursor.execute(f"(SELECT {columns} FROM anew) EXCEPT ({has})")
+                missing = cursor.fetchall()
+                cursor.execute("DROP TEMPORARY TABLE anew")
+            assert (hours.name, too_many, missing) == (hours.name, [], [])
+
+
+def test_hours_are_added_up_and_nothing_is_lost(connection: Any) -> None:
     before = sums(connection)
     assert all(any(row) for row in before.values()), before
-    rollup.run(connection, DOMAIN, at_hour(2))
+    rollup.run(connection, DOMAIN, at_hour(2), at_hour(1))
     assert sums(connection) == before
     for table in TABLES:
-        assert count(connection, table.name, f"{table.expires_by} < '{at_hour(2)}'") == 0
-        assert count(connection, table.name) > 0
+        assert count(connection, table.name, f"{table.expires_by} < '{at_hour(1)}'") == 0
+        assert count(connection, table.name, f"{table.expires_by} < '{at_hour(2)}'") > 0
         for hours in table.hours:
             rows = mysql.query(connection, f"SELECT DISTINCT minute FROM {hours.name} ORDER BY minute")
             assert [minute for (minute,) in rows] == [at_hour(0), at_hour(1)], hours.name
-    reach = mysql.query(connection, "SELECT minutes_from FROM coverage")
-    assert reach == [(at_hour(2),)]
+    assert coverage_of(connection)[1:] == (at_hour(1), at_hour(2))
 
 
 @pytest.mark.parametrize("table", [table for table in TABLES if "minute" in table.key], ids=lambda table: table.name)
 def test_an_hour_is_what_its_events_make_in_one_step(connection: Any, events: pl.DataFrame, table: Table) -> None:
     """As if the minute in which they occurred were the hour's first."""
-    rollup.run(connection, DOMAIN, at_hour(2))
+    rollup.run(connection, DOMAIN, at_hour(2), at_hour(2))
     [hours] = table.hours
     columns = hours.columns
     minutes = table.rows(events).filter(pl.col("minute") < at_hour(2))
@@ -141,18 +166,55 @@ def test_what_sessions_become_has_their_figures(connection: Any, view: str, by_v
     assert mysql.query(connection, f"SELECT {by_view} FROM {view}_by_session") == expected
 
 
-def test_what_comes_late_is_added_to_its_hour(connection: Any, events: pl.DataFrame) -> None:
-    rollup.run(connection, DOMAIN, at_hour(3))
+def merge(connection: Any, events: pl.DataFrame) -> None:
+    """As a micro-batch or a replay does."""
+    merged = [aggregate.rows_of(table, events) for table in TABLES]
+    with mysql.transaction(connection) as cursor, sink.kept_right(cursor, merged):
+        for table, rows in merged:
+            merge_rows(cursor, table, rows)
+
+
+def test_what_comes_nevertheless_is_added_to_its_hour(connection: Any, events: pl.DataFrame) -> None:
+    """Also to a visit that goes on: its first hour was added up without what is new."""
+    rollup.run(connection, DOMAIN, at_hour(3), at_hour(0))
+    merge(connection, events.sample(500, seed=SEED))
+    assert coverage_of(connection).hours_until == at_hour(3)
+    recomputed(connection, at_hour(3))
+
+
+def test_what_comes_when_minutes_are_gone_becomes_a_part_of_its_hour(connection: Any, events: pl.DataFrame) -> None:
+    rollup.run(connection, DOMAIN, at_hour(3), at_hour(3))
     before = sums(connection)
-    late = events.head(50)
-    with mysql.transaction(connection) as cursor:
-        for table in TABLES:
-            merge_rows(cursor, *aggregate.rows_of(table, late))
+    merge(connection, events.head(50))
     after = sums(connection)
     assert after["events_by_hour"][0] == before["events_by_hour"][0] + 50
-    rollup.run(connection, DOMAIN, at_hour(3))
-    assert sums(connection) == after
-    assert count(connection, "events_by_minute", f"minute < '{at_hour(3)}'") == 0
+    for table in TABLES:
+        assert count(connection, table.name, f"{table.expires_by} < '{at_hour(3)}'") == 0
+
+
+def test_what_was_left_over_in_a_stack_of_before_becomes_a_part_of_its_hour(
+    connection: Any, events: pl.DataFrame
+) -> None:
+    rollup.run(connection, DOMAIN, at_hour(2), at_hour(2))
+    [(before,)] = mysql.query(connection, "SELECT SUM(events) FROM events_by_hour")
+    with mysql.transaction(connection) as cursor:
+        cursor.execute("UPDATE coverage SET hours_until = NULL")
+        for table in TABLES:
+            merge_rows(cursor, *aggregate.rows_of(table, events.head(50)))
+    assert coverage_of(connection).hours_until == at_hour(2)
+    for _ in range(2):
+        with mysql.transaction(connection) as cursor:
+            sink.begin(cursor, TABLES)
+        assert mysql.query(connection, "SELECT SUM(events) FROM events_by_hour") == [(before + 50,)]
+        for table in TABLES:
+            assert count(connection, table.name, f"{table.expires_by} < '{at_hour(2)}'") == 0
+
+
+def test_what_is_not_added_up_yet_waits_for_its_time(connection: Any, events: pl.DataFrame) -> None:
+    rollup.run(connection, DOMAIN, at_hour(1), at_hour(0))
+    merge(connection, events.tail(300))
+    rollup.run(connection, DOMAIN, at_hour(3), at_hour(0))
+    recomputed(connection, at_hour(3))
 
 
 DATASETS = [name for name in FILES.datasets if "_by_hour" in assets.dataset(FILES, name).get("sql", "")]
@@ -160,58 +222,64 @@ OF_MINUTES = {"newest"}
 """Metrics that are about the rows themselves."""
 
 
+@pytest.mark.parametrize("since", [at_hour(1), at_hour(-5)], ids=["short", "long"])
 @pytest.mark.parametrize("name", DATASETS)
-def test_dashboards_have_what_became_hours(connection: Any, name: str) -> None:
-    """In a range of whole hours each metric is what it was, by all that one can split it by. Those that set rows of a
-    result against each other are made of the others."""
+def test_dashboards_have_the_same_by_hour(connection: Any, name: str, since: datetime) -> None:
+    """In a range of whole hours each metric is what it was, by all that one can split it by, once the hours are added
+    up and once their minutes are gone. Those that set rows of a result against each other, or are for each step, are
+    made of the others."""
     with mysql.transaction(connection) as cursor:
         cursor.execute("UPDATE coverage SET first_commit = %s", (at_hour(0),))
     dataset = assets.dataset(FILES, name)
-    ends = at_hour(1).isoformat(), at_hour(2).isoformat()
-    metrics = {m["metric_name"]: m["expression"] for m in dataset["metrics"] if " OVER " not in m["expression"]}
-    measured = [f"ROUND({sql}, 6)" for metric, sql in metrics.items() if metric not in OF_MINUTES]
+    ends = since.isoformat(), at_hour(2).isoformat()
+    metrics = {m["metric_name"]: m["expression"] for m in dataset["metrics"]}
+    measured = [
+        f"ROUND({sql}, 6)"
+        for metric, sql in metrics.items()
+        if metric not in OF_MINUTES and " OVER " not in sql and "step_seconds" not in sql
+    ]
     split_by = [column for column in dataset["columns"] if column.get("groupby") and column["type"] == "VARCHAR"]
     assert split_by
     period = ", period" if dataset["main_dttm_col"] == "period" else ""
 
     def figures() -> list[list[tuple]]:
-        found = []
+        found, reach = [], grain.Reach(*coverage_of(connection)[1:])
         for column in split_by:
             by = column.get("expression", column["column_name"]) + period
             select = (
                 f"SELECT {by}, {', '.join(measured)} FROM ({dataset['sql']}) AS dataset GROUP BY {by} ORDER BY {by}"
             )
-            found.append(mysql.query(connection, rendered(select, *ends)))
+            found.append(mysql.query(connection, rendered(select, *ends, reach)))
         return found
 
     before = figures()
     assert any(before)
-    rollup.run(connection, DOMAIN, at_hour(2))
-    assert figures() == before
+    for minutes in (at_hour(0), at_hour(2)):
+        rollup.run(connection, DOMAIN, at_hour(2), minutes)
+        assert figures() == before
 
 
-def test_killed_in_between_it_has_done_nothing(connection: Any) -> None:
-    before = sums(connection)
+@pytest.mark.parametrize("step", [sink.seal, sink.expire])
+def test_killed_in_between_it_has_done_nothing(connection: Any, step: rollup.Step) -> None:
+    rollup.run(connection, DOMAIN, at_hour(1), at_hour(0))
+    before, reach = sums(connection), coverage_of(connection)
 
     class Killed(BaseException):
         pass
 
-    for table in TABLES:
-        with suppress(Killed), mysql.transaction(connection) as cursor:
-            rollup.move(cursor, table, at_hour(0))
-            raise Killed
-    assert sums(connection) == before
-    assert not any(count(connection, hours.name) for table in TABLES for hours in table.hours)
+    with suppress(Killed), mysql.transaction(connection) as cursor:
+        step(cursor, TABLES, at_hour(1))
+        raise Killed
+    assert (sums(connection), coverage_of(connection)) == (before, reach)
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
-def test_no_row_comes_between_adding_up_and_deleting(connection: Any, stack: Stack, table: Table) -> None:
+def test_no_row_comes_in_while_an_hour_is_added_up(connection: Any, stack: Stack, table: Table) -> None:
+    rollup.run(connection, DOMAIN, at_hour(0), at_hour(0))  # sets the level of isolation
     with mysql.connected(stack.settings, "root", DATABASE) as other:
         other.cursor().execute("SET SESSION innodb_lock_wait_timeout = 1")
         with mysql.transaction(connection) as cursor:
-            for hours in table.hours:
-                condition = f"{table.expires_by} >= %s AND {table.expires_by} < %s"
-                cursor.execute(rollup.addition(hours, condition), (at_hour(1), at_hour(1), at_hour(2)))
+            sink.add_up(cursor, table, at_hour(1))
             another = {table.expires_by: f"'{at_hour(1)}' + INTERVAL 90 SECOND", "session_id": "REPEAT('x', 16)"}
             with pytest.raises(Error, match="Lock wait timeout"):
                 other.cursor().execute(
@@ -224,8 +292,8 @@ def test_no_row_comes_between_adding_up_and_deleting(connection: Any, stack: Sta
 @pytest.fixture(scope="module")
 def ages() -> rollup.Ages:
     """As if MYSQL_RETENTION_DAYS were over now; the same for all tests, while the hours go on."""
-    now, settings = datetime.now(UTC).replace(tzinfo=None), load()
-    return rollup.ages(settings, now + timedelta(days=settings.mysql_retention_days))
+    hour = hour_of(naive(datetime.now(UTC)))
+    return rollup.Ages(hour, hour, hour - timedelta(days=load().mysql_hours_retention_days))
 
 
 @pytest.fixture(scope="module")

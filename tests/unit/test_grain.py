@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
+from functools import cache
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.dashboards import assets, grain
@@ -54,53 +55,94 @@ def test_a_range_without_a_beginning_is_a_long_one(since: str | None, until: str
     assert grain.step_seconds(since, until) == grain.DAY
 
 
+def reach(days: float = 3, hours: float = 3) -> grain.Asked:
+    """MySQL has minutes for so many days, and hours from so many hours ago on."""
+    found = grain.Reach(grain._now() - days * DAY, grain._now() - hours * HOUR)
+    return lambda: found
+
+
 @pytest.mark.parametrize(("days_ago", "minutes"), [(0.5, 1), (2.9, 1), (3.1, 60), (300, 60)])
-def test_what_is_kept_as_hours_has_steps_of_an_hour_at_least(days_ago: float, minutes: int) -> None:
-    since, minutes_from = grain._now() - timedelta(days=days_ago), grain._now() - 3 * DAY
+def test_where_minutes_are_gone_steps_have_an_hour_at_least(days_ago: float, minutes: int) -> None:
+    since = grain._now() - timedelta(days=days_ago)
     ends = since.isoformat(), (since + HOUR).isoformat()
-    assert grain.step_seconds(*ends, minutes_from=lambda: minutes_from) == 60 * minutes
-    assert grain.macros(lambda: minutes_from)["step_seconds"](*ends) == 60 * minutes
+    assert grain.step_seconds(*ends, reach=reach()) == 60 * minutes
+    assert grain.macros(reach())["step_seconds"](*ends) == 60 * minutes
     assert grain.step_seconds(*ends) == grain.MINUTE
     days = (since.isoformat(), (since + 30 * DAY).isoformat())
-    assert grain.step_seconds(*days, minutes_from=lambda: minutes_from) == grain.step_seconds(*days)
+    assert grain.step_seconds(*days, reach=reach()) == grain.step_seconds(*days)
 
 
 @pytest.mark.parametrize(
-    ("ago", "minutes_from_ago", "there_are"),
+    ("ago", "length", "asked", "there_are"),
     [
-        (3 * DAY, 2 * DAY, True),
-        (2 * DAY - HOUR / 60, 2 * DAY, True),  # the next hour may become one meanwhile
-        (2 * DAY - 61 * HOUR / 60, 2 * DAY, False),
-        (DAY + HOUR + HOUR / 60, DAY, True),
+        (4 * DAY, HOUR, ["time"], True),  # whatever is asked for, there are no minutes
+        (3 * DAY - HOUR / 60, HOUR, ["time"], True),  # the next hour's may go meanwhile
+        (3 * DAY - 61 * HOUR / 60, HOUR, ["time"], False),
+        (DAY, DAY, [], True),  # a total
+        (DAY, DAY, ["country"], True),
+        (DAY, DAY, ["country", "time"], False),  # in steps of five minutes
+        (DAY, DAY, [{"label": "time", "columnType": "BASE_AXIS"}], False),
+        (DAY, DAY, ["at"], False),
+        (20 * DAY, 20 * DAY, ["time"], True),
+        (5 * HOUR, 5 * HOUR, [], False),
+        (6 * HOUR, 6 * HOUR, [], True),
     ],
 )
-def test_hours_are_asked_for_where_there_may_be_some(
-    ago: timedelta, minutes_from_ago: timedelta, there_are: bool
+def test_hours_are_asked_for_where_they_are_needed_or_quicker(
+    ago: timedelta, length: timedelta, asked: list, there_are: bool
 ) -> None:
-    now = grain._now()
-    ends = (now - ago).isoformat(), now.isoformat()
-    macro = grain.macros(lambda: now - minutes_from_ago)["with_hours"]
-    assert ("a_by_hour" in macro("a", "at", "a_by_hour", *ends)) == there_are
+    since = grain._now() - ago
+    sql = grain.macros(reach())["with_hours"](
+        "a", "at", "a_by_hour", since.isoformat(), (since + length).isoformat(), "b", asked=asked
+    )
+    assert ("a_by_hour" in sql) == there_are
 
 
-def test_nobody_asks_how_far_minutes_reach_for_a_recent_range() -> None:
-    def minutes_from() -> datetime:
+def test_nobody_asks_for_a_short_and_recent_range() -> None:
+    def asked() -> grain.Reach:
         raise AssertionError
 
     now = grain._now()
-    ends = (now - DAY).isoformat(), now.isoformat()
-    macros = grain.macros(minutes_from)
-    assert macros["step_seconds"](*ends) == 5 * grain.MINUTE
-    assert "by_hour" not in macros["with_hours"]("a", "at", "a_by_hour", *ends)
+    ends = (now - HOUR).isoformat(), now.isoformat()
+    macros = grain.macros(asked)
+    assert macros["step_seconds"](*ends) == grain.MINUTE
+    assert "by_hour" not in macros["with_hours"]("a", "at", "a_by_hour", *ends, "b")
 
 
-def test_rows_are_those_of_the_range() -> None:
-    assert grain.with_hours("a", "at", "a_by_hour", None, None) == (
-        "SELECT * FROM a WHERE TRUE UNION ALL SELECT * FROM a_by_hour WHERE TRUE"
+def rows_of(select: str, times: list[datetime]) -> list[datetime]:
+    """Which of these times a SELECT of `with_hours` takes."""
+    condition = select.split(" WHERE ")[1]
+    for sql, python in {"<>": "!=", "AND": "and", "OR": "or", "FALSE": "False"}.items():
+        condition = condition.replace(sql, python)
+    condition = re.sub(r"\b(?:at|minute) (>=|<|!=) '([^']+)'", r"time \1 moment('\2')", condition)
+    takes = eval(f"lambda time: {condition}", {"moment": cache(datetime.fromisoformat)})  # noqa: S307
+    return [time for time in times if takes(time)]
+
+
+@settings(max_examples=60)
+@given(since=st.integers(0, 1500), length=st.integers(360, 1800), cut=st.integers(0, 3000), until=st.integers(0, 3000))
+def test_each_minute_of_a_range_is_taken_once(since: int, length: int, cut: int, until: int) -> None:
+    """By itself, or by its hour, which then lies in the range whole and is not cut."""
+    first = datetime(2020, 5, 1)  # noqa: DTZ001
+    begins, ends, cut_at = (first + timedelta(minutes=m) for m in (since, since + length, cut))
+    found = grain.Reach(first - DAY, grain._hour_of(first + timedelta(minutes=until)))
+    sql = grain.with_hours(
+        "a", "at", "a_by_hour", begins.isoformat(), ends.isoformat(), "b", cut=cut_at.isoformat(), reach=lambda: found
     )
-    assert grain.with_hours("a", "at", "b", "2026-05-01T12:00:30", "2026-05-01T13:00:00", columns="c, d") == (
-        "SELECT at, c, d FROM a WHERE at >= '2026-05-01 12:00:30' AND at < '2026-05-01 13:00:00' UNION ALL "
-        "SELECT minute, c, d FROM b WHERE minute >= '2026-05-01 12:00:30' AND minute < '2026-05-01 13:00:00'"
+    minutes = [first + timedelta(minutes=m) for m in range(-60, 3400)]
+    by_minute, *by_hour = sql.split(" UNION ALL ")
+    taken = rows_of(by_minute, minutes)
+    for hour in rows_of(by_hour[0], [at for at in minutes if not at.minute]) if by_hour else ():
+        assert hour < found.hours_until
+        assert not hour < cut_at < hour + HOUR
+        taken += [hour + timedelta(minutes=m) for m in range(60)]
+    assert sorted(taken) == [minute for minute in minutes if begins <= minute < ends]
+
+
+def test_only_the_columns_that_are_named_are_read() -> None:
+    ends = "2026-05-01T12:00:30", "2026-05-01T13:00:00"
+    assert grain.with_hours("a", "at", "b", *ends, "c, d") == (
+        "SELECT at, c, d FROM a WHERE (at >= '2026-05-01 12:00:30' AND at < '2026-05-01 13:00:00')"
     )
 
 
@@ -120,6 +162,13 @@ def test_an_hour_has_parts_as_long_as_a_step(length: timedelta, parts: int) -> N
     ends = SINCE.isoformat(), (SINCE + length).isoformat()
     rows = grain.parts_of_hour(*ends).split(" UNION ALL ")
     assert rows == [f"SELECT {3600 // parts * n} AS after_s, {parts} AS parts" for n in range(parts)]
+
+
+@pytest.mark.parametrize(("length", "seam"), [(3 * DAY, "minutes_from"), (7 * DAY, "hours_until")])
+def test_steps_as_long_as_hours_take_all_hours_that_there_are(length: timedelta, seam: str) -> None:
+    assert seam in grain.minutes_begin(SINCE.isoformat(), (SINCE + length).isoformat()).replace(
+        "(hours_until, m", "(hours_until, M"
+    )
 
 
 def test_a_range_without_an_end_ends_now() -> None:
