@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -22,20 +21,6 @@ INSTALL = ROOT / ".local" / "install"
 """Virtual environments, jars and the MySQL server: shared by every stack of this checkout."""
 DOMAINS = tuple(sorted(path.stem for path in (ROOT / "contracts").glob("*.yaml")))
 """The domains there are: each has a contract."""
-
-SECRETS = (
-    "mysql_root",
-    "mysql_spark",
-    "mysql_superset",
-    "mysql_reader",
-    "cassandra_admin",
-    "cassandra_spark",
-    "cassandra_reader",
-    "cassandra_auditor",
-    "superset_admin",
-    "superset_secret_key",
-)
-"""Names of the generated secrets, each a file of mode 0600 in `Settings.secrets_dir`."""
 
 
 class SettingError(ValueError):
@@ -120,10 +105,6 @@ class Settings:
         return (base if base.is_absolute() else ROOT / base).joinpath(*parts)
 
     @property
-    def secrets_dir(self) -> Path:
-        return self.path("secrets")
-
-    @property
     def kafka(self) -> str:
         """The bootstrap server, `host:port`."""
         return f"{self.kafka_host}:{self.kafka_port}"
@@ -149,15 +130,6 @@ class Settings:
     def ledger_path(self) -> Path:
         """The producer's ledger of acknowledged events, an SQLite file."""
         return self.path("ledger", f"{self.domain}.sqlite")
-
-    def secret(self, name: str) -> str:
-        """The secret called `name`; raises SettingError when it has not been generated yet."""
-        if name not in SECRETS:
-            raise SettingError(f"there is no secret {name!r}; there are: {', '.join(SECRETS)}")
-        try:
-            return (self.secrets_dir / name).read_text().strip()
-        except FileNotFoundError:
-            raise SettingError(f"the secret {name!r} is missing in {self.secrets_dir}: run 'make up' once") from None
 
 
 def domain_option() -> argparse.ArgumentParser:
@@ -268,19 +240,3 @@ def _text(value: Any) -> str:
     if isinstance(value, tuple):
         return ",".join(value)
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def generate_secrets(settings: Settings) -> list[str]:
-    """Creates the secrets that are missing, each in a file of mode 0600; returns their names."""
-    settings.secrets_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    settings.secrets_dir.chmod(0o700)
-    made = []
-    for name in SECRETS:
-        try:
-            handle = os.open(settings.secrets_dir / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            continue
-        with os.fdopen(handle, "w") as file:
-            file.write(secrets.token_urlsafe(24))
-        made.append(name)
-    return made

@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 
+import passwords
 from settings import Settings
 
 FRESH_SECONDS = 15
@@ -52,7 +53,7 @@ def cassandra(settings: Settings) -> str | None:
         return closed
     profile = ExecutionProfile(load_balancing_policy=WhiteListRoundRobinPolicy([settings.cassandra_host]))
     failure: Exception | None = None
-    for user, password in (("admin", settings.secret("cassandra_admin")), ("cassandra", "cassandra")):
+    for user, password in (("admin", passwords.read(settings, "cassandra_admin")), ("cassandra", "cassandra")):
         cluster = Cluster(
             [settings.cassandra_host],
             port=settings.cassandra_port,
@@ -83,7 +84,7 @@ def mysql(settings: Settings) -> str | None:
             host=settings.mysql_host,
             port=settings.mysql_port,
             user="root",
-            password=settings.secret("mysql_root"),
+            password=passwords.read(settings, "mysql_root"),
             connection_timeout=5,
         ) as connection:
             cursor = connection.cursor()

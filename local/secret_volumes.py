@@ -12,8 +12,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+import passwords
 import settings as settings_module
-from settings import SECRETS, Settings, generate_secrets
+from settings import Settings
 
 SHARES = Path("/shares")
 
@@ -34,7 +35,7 @@ class Share:
 GIVEN = {
     "cassandra": Share(SERVER, ("cassandra_reader",)),
     "mysql": Share(SERVER, ("mysql_root", "mysql_reader")),
-    "set-up": Share(TILLSTREAM, tuple(name for name in SECRETS if name.startswith(("cassandra_", "mysql_")))),
+    "set-up": Share(TILLSTREAM, tuple(name for name in passwords.NAMES if name.startswith(("cassandra_", "mysql_")))),
     "spark": Share(TILLSTREAM, ("cassandra_spark", "mysql_spark")),
     "superset": Share(
         TILLSTREAM,
@@ -52,14 +53,14 @@ def hand_out(settings: Settings, share: Share, folder: Path) -> None:
         unfinished = folder / f"{name}.unfinished"
         unfinished.unlink(missing_ok=True)
         with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400), "w") as file:
-            file.write(settings.secret(name))
+            file.write(passwords.read(settings, name))
         os.chown(unfinished, share.user, share.user)
         unfinished.rename(folder / name)
 
 
 def main() -> None:
     settings = settings_module.load()
-    generate_secrets(settings)
+    passwords.generate(settings)
     for name, share in GIVEN.items():
         hand_out(settings, share, SHARES / name)
 

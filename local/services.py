@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import passwords
 from local import java, mysql_server
 from local.steps import StepError, run
 from settings import INSTALL, ROOT, Settings, as_environment
@@ -157,7 +158,8 @@ def mysql(settings: Settings) -> Service:
         script = settings.path("run", "mysql-root.sql")
         script.touch(mode=0o600)
         try:
-            script.write_text(f"ALTER USER 'root'@'localhost' IDENTIFIED BY '{settings.secret('mysql_root')}';\n")
+            password = passwords.read(settings, "mysql_root")
+            script.write_text(f"ALTER USER 'root'@'localhost' IDENTIFIED BY '{password}';\n")
             run([*command(unfinished), "--initialize", f"--init-file={script}"])
         finally:
             script.unlink()
@@ -193,7 +195,7 @@ def spark(settings: Settings) -> Service:
             "JAVA_HOME": str(_existing(java.home())),
             "PYSPARK_PYTHON": sys.executable,  # else the workers start the system's Python
         },
-        sources=("spark_jobs", "contracts", "stores", "settings.py", "requirements/pipeline.txt"),
+        sources=("spark_jobs", "contracts", "stores", "settings.py", "passwords.py", "requirements/pipeline.txt"),
         final_exit_codes=(0, os.EX_CONFIG),
         stop_wait_seconds=60,
     )
@@ -226,6 +228,7 @@ def superset(settings: Settings) -> Service:
             "stores",
             "contracts",
             "settings.py",
+            "passwords.py",
             "requirements/superset.txt",
         ),
     )
@@ -236,7 +239,7 @@ def alerts(settings: Settings) -> Service:
         name="alerts",
         command=(str(SUPERSET_PYTHON), str(ROOT / "superset/alerts_worker.py")),
         environment=_settings_for("superset", settings),
-        sources=("superset", "settings.py", "requirements/superset.txt"),
+        sources=("superset", "settings.py", "passwords.py", "requirements/superset.txt"),
         final_exit_codes=(os.EX_CONFIG,),
     )
 

@@ -18,12 +18,13 @@ from pathlib import Path
 
 import psutil
 
+import passwords
 from local import readiness
 from local.runtime import NO_PRODUCER, ServiceStatus, beside_spark, cluster_id
 from local.services import DATA_FOLDERS, SERVERS, SERVICES, SUPERSET_PYTHON, digest, switched_on
 from local.steps import StepError, run, together
 from local.supervisor import Supervisor
-from settings import ROOT, SECRETS, Settings, as_environment, generate_secrets
+from settings import ROOT, Settings, as_environment
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ class Stack:
 
     @property
     def password_path(self) -> Path:
-        return self.settings.secrets_dir / "superset_admin"
+        return passwords.folder(self.settings) / "superset_admin"
 
     @property
     def _superset_stamp(self) -> Path:
@@ -53,7 +54,7 @@ class Stack:
     def prepare(self) -> None:
         """Folders, secrets and the supervisor: what must be there before any service."""
         self._make_folders()
-        generate_secrets(self.settings)
+        passwords.generate(self.settings)
         self.supervisor.launch()
 
     def _make_folders(self) -> None:
@@ -133,8 +134,9 @@ class Stack:
     def set_up_superset(self) -> None:
         """Superset's metadata, roles, admin and dashboards; skipped when nothing has changed since the last time."""
         stamp = self._superset_stamp
-        files = [ROOT / part for part in ("superset", "settings.py", "requirements/superset.txt")]
-        files += [self.settings.secrets_dir / name for name in SECRETS if "superset" in name or "reader" in name]
+        files = [ROOT / part for part in ("superset", "settings.py", "passwords.py", "requirements/superset.txt")]
+        known = [name for name in passwords.NAMES if "superset" in name or "reader" in name]
+        files += [passwords.folder(self.settings) / name for name in known]
         now = f"{digest(files)} {SERVICES['superset'](self.settings).environment}"
         if stamp.exists() and stamp.read_text() == now:
             logger.info("%-16s unchanged", "superset set-up")

@@ -24,6 +24,7 @@ from cassandra.connection import ConnectionException
 from cassandra.policies import ConstantReconnectionPolicy, DCAwareRoundRobinPolicy, TokenAwarePolicy
 
 import contracts
+import passwords
 from contracts import Contract, Field
 from contracts.contract import RAW
 from settings import ROOT, Settings
@@ -119,7 +120,7 @@ def connected(settings: Settings, role: str, keyspace: str | None = None) -> Ite
 
 def connect(settings: Settings, role: str, keyspace: str | None = None) -> Session:
     """A session as admin, spark, reader or auditor; close it by `session.cluster.shutdown()`. Raises Outage."""
-    return _open(settings, role, settings.secret(f"cassandra_{role}"), keyspace)
+    return _open(settings, role, passwords.read(settings, f"cassandra_{role}"), keyspace)
 
 
 def _replace_factory_user(settings: Settings) -> None:
@@ -128,7 +129,7 @@ def _replace_factory_user(settings: Settings) -> None:
         factory = _open(settings, FACTORY_USER, FACTORY_USER, None)
         factory.execute(
             "CREATE ROLE IF NOT EXISTS admin WITH SUPERUSER = true AND LOGIN = true AND PASSWORD = %s",
-            (settings.secret("cassandra_admin"),),
+            (passwords.read(settings, "cassandra_admin"),),
         )
         factory.cluster.shutdown()
 
@@ -193,7 +194,7 @@ def set_up(settings: Settings, report: Callable[[str], None] = log.info) -> None
                 if role not in roles:
                     session.execute(
                         f"CREATE ROLE IF NOT EXISTS {role} WITH LOGIN = true AND PASSWORD = %s",
-                        (settings.secret(f"cassandra_{role}"),),
+                        (passwords.read(settings, f"cassandra_{role}"),),
                     )
                 for right, where in rights:
                     session.execute(f"GRANT {right} ON {where.format(domain=domain)} TO {role}")

@@ -13,6 +13,7 @@ import mysql.connector
 from mysql.connector import errorcode
 from mysql.connector.abstracts import MySQLConnectionAbstract
 
+import passwords
 from settings import ROOT, Settings
 from stores import coverage, time_zones
 from stores.migration import mysql_statement
@@ -73,7 +74,7 @@ def connect(settings: Settings, user: str, database: str | None = None) -> MySQL
             host=settings.mysql_host,
             port=settings.mysql_port,
             user=user,
-            password=settings.secret(f"mysql_{user}"),
+            password=passwords.read(settings, f"mysql_{user}"),
             database=database,
             time_zone="+00:00",
             autocommit=False,
@@ -142,7 +143,7 @@ def set_up(settings: Settings, report: Callable[[str], None] = log.info) -> None
         cursor.execute(f"CREATE DATABASE IF NOT EXISTS `{domain}` {COLLATION}")
         cursor.execute(f"CREATE DATABASE IF NOT EXISTS `{METADATA_DATABASE}` COLLATE utf8mb4_0900_ai_ci")
         for user, (rights, database) in GRANTS.items():
-            secret = settings.secret(f"mysql_{user}")
+            secret = passwords.read(settings, f"mysql_{user}")
             cursor.execute(f"CREATE USER IF NOT EXISTS '{user}'@'%' IDENTIFIED BY %s", (secret,))
             cursor.execute(f"ALTER USER '{user}'@'%' IDENTIFIED BY %s", (secret,))
             cursor.execute(f"GRANT {rights} ON `{database.replace('%d', domain)}`.* TO '{user}'@'%'")

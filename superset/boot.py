@@ -21,6 +21,7 @@ import pymysql
 from load_alerts import load_alerts
 from open_dashboards import open_dashboards
 
+import passwords
 import settings
 
 HERE = settings.ROOT / "superset"
@@ -38,7 +39,7 @@ def wait_for_mysql(stack: settings.Settings) -> None:
                 host=stack.mysql_host,
                 port=stack.mysql_port,
                 user="superset",
-                password=stack.secret("mysql_superset"),
+                password=passwords.read(stack, "mysql_superset"),
                 database="superset",
             ).close()
             return
@@ -124,7 +125,7 @@ def boot(stack: settings.Settings) -> None:
             last_name="Admin",
             email=f"{stack.superset_admin_user}@localhost",
             role=security.find_role("Admin"),
-            password=stack.secret("superset_admin"),
+            password=passwords.read(stack, "superset_admin"),
         )
         if not admin:  # add_user logs its error and returns False
             raise RuntimeError(f"the user {stack.superset_admin_user} could not be made: see the log above")

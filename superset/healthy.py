@@ -10,6 +10,7 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parent.parent))  # where settings.py is
 
+import passwords
 import settings
 
 TIMEOUT_SECONDS = 10
@@ -33,7 +34,8 @@ def server(stack: settings.Settings) -> str:
 
 def log_in(stack: settings.Settings) -> str:
     """The admin's token."""
-    user = {"username": stack.superset_admin_user, "password": stack.secret("superset_admin"), "provider": "db"}
+    password = passwords.read(stack, "superset_admin")
+    user = {"username": stack.superset_admin_user, "password": password, "provider": "db"}
     return ask(f"{server(stack)}/api/v1/security/login", body=user)["access_token"]
 
 

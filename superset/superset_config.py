@@ -20,6 +20,7 @@ from sqlalchemy.engine import URL
 from superset.config import THEME_DARK, THEME_DEFAULT
 from superset.utils.log import AbstractEventLogger
 
+import passwords
 import settings
 
 # Superset's MySQL code does `import MySQLdb`, whatever the driver in the URL is, and asks for its version.
@@ -29,11 +30,11 @@ pymysql.install_as_MySQLdb()
 _settings = settings.load()
 
 DATA_DIR = str(_settings.path("data", "superset"))
-SECRET_KEY = _settings.secret("superset_secret_key")
+SECRET_KEY = passwords.read(_settings, "superset_secret_key")
 SQLALCHEMY_DATABASE_URI = URL.create(
     "mysql+pymysql",
     username="superset",
-    password=_settings.secret("mysql_superset"),
+    password=passwords.read(_settings, "mysql_superset"),
     host=_settings.mysql_host,
     port=_settings.mysql_port,
     database="superset",
@@ -45,7 +46,7 @@ def _as_reader(database):
     """A domain's database, with its address and its reader."""
     return database.set(
         username="reader",
-        password=_settings.secret("mysql_reader"),
+        password=passwords.read(_settings, "mysql_reader"),
         host=_settings.mysql_host,
         port=_settings.mysql_port,
     )

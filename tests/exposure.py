@@ -6,13 +6,13 @@ import contextlib
 
 import psutil
 
+import passwords
 from local.stack import Stack
-from settings import SECRETS
 
 
 def assert_no_secret_is_seen(stack: Stack, *services: str) -> None:
     """Asserts that no secret of the stack, in which these services run, is to be seen outside its file."""
-    known = [stack.settings.secret(name) for name in SECRETS]
+    known = [passwords.read(stack.settings, name) for name in passwords.NAMES]
     seen = {str(path): path.read_text(errors="replace") for path in stack.supervisor.logs_dir.iterdir()}
     seen |= {str(path): path.read_text() for path in stack.supervisor.run_dir.rglob("*.conf")}
     for process in stack.supervisor.processes():

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import APIRequestContext, BrowserContext, Playwright, sync_playwright
 
+import passwords
 from local.ports import free_ports
 from local.stack import Stack
 from local.throwaway import FOLDER, PORTS
@@ -191,7 +192,7 @@ def anonymous(playwright: Playwright, settings: Settings) -> Iterator[APIRequest
 @pytest.fixture
 def admin(playwright: Playwright, anonymous: APIRequestContext, settings: Settings) -> Iterator[APIRequestContext]:
     """Requests as the admin, with the generated password."""
-    access = token(anonymous, settings.superset_admin_user, settings.secret("superset_admin"))
+    access = token(anonymous, settings.superset_admin_user, passwords.read(settings, "superset_admin"))
     assert access, "the generated password is refused"
     base = settings.superset
     context = playwright.request.new_context(base_url=base, extra_http_headers={"Authorization": f"Bearer {access}"})

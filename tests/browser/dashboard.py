@@ -12,6 +12,7 @@ from pathlib import Path
 
 from playwright.sync_api import BrowserContext, Locator, Page, Playwright
 
+import passwords
 from settings import Settings
 from tests.browser import chromium
 from tests.browser.received import Received
@@ -115,7 +116,7 @@ class Dashboard:
     def log_in(self) -> None:
         self.page.goto(f"{self.address}/login/")
         self.page.locator("input#username, input[name=username]").fill(self.settings.superset_admin_user)
-        self.page.locator("input[type=password]").fill(self.settings.secret("superset_admin"))
+        self.page.locator("input[type=password]").fill(passwords.read(self.settings, "superset_admin"))
         self.page.locator("button[type=submit]").click()
         self.page.wait_for_url(lambda address: "/login" not in address)
 

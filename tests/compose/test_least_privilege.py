@@ -8,9 +8,10 @@ import urllib.request
 
 import pytest
 
+import passwords
 from local.compose import ComposeStack
 from local.services import switched_on
-from settings import SECRETS, Settings
+from settings import Settings
 from tests.compose.inspection import inside, inspect, process_status, python, running
 
 pytestmark = pytest.mark.compose
@@ -70,7 +71,7 @@ def test_the_rest_is_on_a_network_without_a_way_out(containers: ComposeStack) ->
 
 def test_no_secret_is_in_a_command_an_environment_or_a_log(containers: ComposeStack) -> None:
     secrets = python(containers, "secrets", READ_ALL).stdout.split()
-    assert len(secrets) == len(SECRETS)
+    assert len(secrets) == len(passwords.NAMES)
     seen = json.dumps(list(running(containers).values())) + containers.read("logs")
     seen += "".join(
         inside(containers, name, "cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ").stdout for name in SERVICES

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
 
@@ -23,6 +25,18 @@ ONLY_FOR_SERVERS = {"KAFKA_HEAP", "CASSANDRA_HEAP"}
 
 def version(pom: Path, artifact: str) -> str:
     return re.search(rf"<artifactId>{artifact}</artifactId>\s*<version>(.+?)</version>", pom.read_text())[1]
+
+
+def missing(given: Iterable[str]) -> set[str]:
+    """What of ours is imported by these files, and by those in these folders, and is not among them."""
+    paths = [ROOT / name for name in given]
+    files = [file for path in paths for file in (path.rglob("*.py") if path.is_dir() else [path])]
+    nodes = [node for file in files for node in ast.walk(ast.parse(file.read_text()))]
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
+    ours = {file.stem for file in ROOT.glob("*.py")} | {file.parent.name for file in ROOT.glob("*/__init__.py")}
+    there = {path.relative_to(ROOT).with_suffix("").parts[0] for path in paths}
+    return {name.split(".")[0] for name in names} & ours - there
 
 
 def test_every_setting_reaches_the_containers() -> None:
@@ -47,6 +61,20 @@ def test_both_runtimes_have_the_same_version(service: str, room: str, artifact: 
 
 def test_both_runtimes_copy_jars_in_the_same_way() -> None:
     assert COPY_JARS in (ROOT / "spark_jobs" / "Dockerfile").read_text()
+
+
+@pytest.mark.parametrize("room", ["spark_jobs", "producer", "superset"])
+def test_an_image_has_what_its_code_imports(room: str) -> None:
+    lines = re.findall(r"^COPY ((?!--|requirements).+) \S+$", (ROOT / room / "Dockerfile").read_text(), re.MULTILINE)
+    copied = [word for line in lines for word in line.split() if not word.endswith(".xml")]
+    assert missing(copied) == set()
+    sent = (ROOT / ".dockerignore").read_text().splitlines()
+    assert {f"!{name}" for name in copied if (ROOT / name).parent == ROOT and name.endswith(".py")} <= set(sent)
+
+
+def test_the_container_that_makes_the_secrets_has_what_it_imports() -> None:
+    mounted = [volume.split(":")[0] for volume in CONTAINERS["secrets"]["volumes"] if volume.startswith("./")]
+    assert missing(name for name in mounted if name.endswith(".py")) == set()
 
 
 def test_every_service_of_the_front_door_is_a_container() -> None:

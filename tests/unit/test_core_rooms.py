@@ -19,6 +19,7 @@ CORE = (
     "mysql/statistics.sql",
     "producer/*.py",
     "producer/domains/__init__.py",
+    "passwords.py",
     "settings.py",
     "spark_jobs/*.py",
     "spark_jobs/domains/__init__.py",

@@ -7,7 +7,8 @@ import subprocess
 
 import pytest
 
-from settings import ROOT, SECRETS
+import passwords
+from settings import ROOT
 
 SECRET = re.compile(
     r"""-----BEGIN[ A-Z]*PRIVATE\ KEY                                              # a key
@@ -22,7 +23,7 @@ def git(*words: str) -> subprocess.CompletedProcess:
     return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("path", [".env", *(f".local/state/secrets/{name}" for name in SECRETS)])
+@pytest.mark.parametrize("path", [".env", *(f".local/state/secrets/{name}" for name in passwords.NAMES)])
 def test_where_secrets_lie_is_ignored(path: str) -> None:
     assert git("check-ignore", "--quiet", path).returncode == 0
 

@@ -1,4 +1,4 @@
-"""Settings: parsing, their example file, and secrets."""
+"""Settings: parsing, and their example file."""
 
 from __future__ import annotations
 
@@ -11,11 +11,9 @@ import settings
 from settings import (
     RENAMED,
     ROOT,
-    SECRETS,
     SettingError,
     Settings,
     as_environment,
-    generate_secrets,
     load,
     read_env_file,
 )
@@ -85,19 +83,3 @@ def test_domains_run_side_by_side_and_each_has_settings_of_its_own(monkeypatch: 
 def test_a_setting_under_its_old_name_is_refused_with_the_new_one(before: str, name: str) -> None:
     with pytest.raises(SettingError, match=f"{before} is called {name} now"):
         load({before: "5"})
-
-
-def test_secrets_are_generated_once_and_readable_by_their_owner_only(tmp_path: Path) -> None:
-    stack = Settings(state_dir=str(tmp_path / "state"))
-    assert generate_secrets(stack) == list(SECRETS)
-    first = stack.secret("mysql_root")
-    assert generate_secrets(stack) == []
-    assert stack.secret("mysql_root") == first
-    assert len({stack.secret(name) for name in SECRETS}) == len(SECRETS)
-    assert stack.secrets_dir.stat().st_mode & 0o777 == 0o700
-    assert {(stack.secrets_dir / name).stat().st_mode & 0o777 for name in SECRETS} == {0o600}
-
-
-def test_a_missing_secret_names_the_command(tmp_path: Path) -> None:
-    with pytest.raises(SettingError, match="make up"):
-        Settings(state_dir=str(tmp_path)).secret("mysql_root")
