@@ -1,4 +1,4 @@
-# The front door. Settings (.env.example lists them) may be given here too: make up PRODUCER_RATE=300
+# The front door. Settings (docs/settings.md) may be given here too: make up PRODUCER_RATE=300
 SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 LOCAL := $(PYTHON) -m local
@@ -170,6 +170,10 @@ screenshots: ## Take the pictures of the dashboards for the docs, of a seeded sh
 .PHONY: lock
 lock: ## Resolve requirements/*.in anew into hashed locks
 	@$(LOCAL) lock
+
+.PHONY: settings
+settings: ## Write .env.example and docs/settings.md anew, from settings.py
+	@$(LOCAL) settings
 
 .PHONY: help
 help: ## This list

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import settings as settings_module
-from local import engine
+from local import engine, settings_docs
 from local.backup import backup, restore
 from local.choice import chosen
 from local.compose import ComposeStack
@@ -147,6 +147,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         "replay": "judge dead letters anew",
         "clean": "stop everything and remove the data",
         "lock": "resolve the requirements anew",
+        "settings": "write what is made from settings.py",
     }.items():
         verbs.add_parser(verb, help=text)
     given, given.arguments = parser.parse_known_args(arguments)
@@ -171,6 +172,9 @@ def main(arguments: list[str]) -> int:
         case "lock":
             install(["venv-tools"])
             relock()
+            return 0
+        case "settings":
+            settings_docs.write()
             return 0
     settings = replace(settings, runtime=chosen(settings))
     match given.verb:

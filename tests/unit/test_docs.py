@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 import contracts
 from contracts.__main__ import tables
+from local import settings_docs
 from settings import ROOT
 
 DOCS = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -17,6 +20,15 @@ TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MUL
 
 def test_the_contracts_tables_are_those_of_the_contract() -> None:
     assert tables(contracts.load("ecommerce")) in (ROOT / "docs" / "ecommerce.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("file", "made"),
+    [(settings_docs.EXAMPLE, settings_docs.example), (settings_docs.PAGE, settings_docs.page)],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_settings_are_explained_as_settings_py_says(file: Path, made: Callable[[], str]) -> None:
+    assert file.read_text() == made(), "run 'make settings'"
 
 
 @pytest.mark.parametrize("document", DOCS, ids=lambda path: path.name)

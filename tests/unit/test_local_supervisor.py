@@ -17,17 +17,22 @@ AWKWARD_VALUE = "50% \\ back, comma;semicolon 'single' in a/b=c"
 AWKWARD = "50% \"quoted\" \\ back, comma;semicolon 'single'"
 
 
+AWKWARD_FOLDER = "Shop_2/job@2.c++-x"
+"""What a STATE_DIR may be called at the worst."""
+
+
 @pytest.fixture
 def read_back(tmp_path: Path):
     """Writes the configuration of a service, has supervisord parse it, and returns what it understood."""
+    folder = tmp_path / AWKWARD_FOLDER
 
     def read(service: Service):
-        (tmp_path / "services").mkdir()
-        (tmp_path / "services" / f"{service.name}.conf").write_text(render_service(service, tmp_path / "logs"))
-        (tmp_path / "logs").mkdir()
-        (tmp_path / "supervisord.conf").write_text(render_daemon(tmp_path, tmp_path / "logs"))
+        (folder / "services").mkdir(parents=True)
+        (folder / "services" / f"{service.name}.conf").write_text(render_service(service, folder / "logs"))
+        (folder / "logs").mkdir()
+        (folder / "supervisord.conf").write_text(render_daemon(folder, folder / "logs"))
         options = ServerOptions()
-        options.realize(args=["-c", str(tmp_path / "supervisord.conf")])
+        options.realize(args=["-c", str(folder / "supervisord.conf")])
         (group,) = options.process_group_configs
         (program,) = group.process_configs
         return options, program
@@ -67,7 +72,7 @@ def test_only_its_user_may_open_the_socket_and_no_port_is_opened(read_back) -> N
     options, _ = read_back(Service("kafka", ("/bin/true",), {}))
     (server,) = options.server_configs
     assert server["chmod"] == 0o700
-    assert Path(server["file"]).name == "supervisor.sock"
+    assert Path(server["file"]).parts[-3:] == (*Path(AWKWARD_FOLDER).parts, "supervisor.sock")
 
 
 def test_a_service_is_another_one_when_its_files_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
