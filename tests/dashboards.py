@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import yaml
 
 from settings import ROOT, load
 
@@ -15,7 +19,7 @@ import assets
 import grain
 import load_alerts
 
-__all__ = ["alerts_worker", "assets", "grain", "load_alerts", "rendered"]
+__all__ = ["alerts", "alerts_worker", "assets", "grain", "load_alerts", "rendered", "selected", "sources"]
 
 
 def rendered(sql: str, since: str | None = None, until: str | None = None, reach: grain.Reach | None = None) -> str:
@@ -26,3 +30,21 @@ def rendered(sql: str, since: str | None = None, until: str | None = None, reach
         reach = grain.Reach(minutes_from, minutes_from)
     known = {**grain.macros(lambda: reach), "from_dttm": since, "to_dttm": until, "columns": []}
     return re.sub(r"\{\{ (.*?) \}\}", lambda found: str(eval(found[1], known)), sql, flags=re.DOTALL)  # noqa: S307 (our own files)
+
+
+def selected(dataset: Mapping[str, Any], since: str | None = None, until: str | None = None) -> str:
+    """What a dataset is selected from, in SQL."""
+    return f"({rendered(dataset['sql'], since, until)}) AS dataset" if "sql" in dataset else dataset["table_name"]
+
+
+def alerts(domain: str) -> Iterator[tuple[str, str]]:
+    """The SQL of a domain's alerts, those of every domain and its own, with the file and the name of each."""
+    for path in (load_alerts.FOLDER / f"{stem}.yaml" for stem in (assets.EVERY_DOMAIN, domain)):
+        for name, alert in yaml.safe_load(path.read_text())["alerts"].items() if path.exists() else ():
+            yield f"superset/alerts/{path.name}: {name}", alert["sql"]
+
+
+def sources(domain: str) -> list[str]:
+    """All SQL by which Superset reads a domain's database."""
+    files = assets.read(domain)
+    return [*(selected(assets.dataset(files, name)) for name in files.datasets), *(sql for _, sql in alerts(domain))]

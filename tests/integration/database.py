@@ -22,3 +22,23 @@ def own_database(settings: Settings, name: str) -> Iterator[Any]:
             yield cursor
         finally:
             cursor.execute(f"DROP DATABASE {name}")
+
+
+@contextmanager
+def database_of(settings: Settings, domain: str, name: str) -> Iterator[Any]:
+    """As `own_database`, with the functions, tables and views of a domain, empty."""
+    with own_database(settings, name) as cursor:
+        for script in (mysql.script_of("statistics").read_text(), *mysql.scripts(domain)):
+            mysql.run_script(cursor, script)
+        mysql.make_views(cursor, domain)
+        yield cursor
+
+
+@contextmanager
+def undone(cursor: Any) -> Iterator[None]:
+    """What is written meanwhile is gone afterwards."""
+    cursor.execute("START TRANSACTION")
+    try:
+        yield
+    finally:
+        cursor.execute("ROLLBACK")

@@ -11,10 +11,8 @@ from uuid import uuid4
 import pytest
 
 from local.stack import Stack
-from settings import ROOT
-from stores import mysql
 from tests.dashboards import assets, grain, rendered
-from tests.integration.database import own_database
+from tests.integration.database import database_of
 
 pytestmark = pytest.mark.integration
 
@@ -33,9 +31,7 @@ REACH = grain.Reach(LONG_AGO, LONG_AGO)
 @pytest.fixture
 def cursor(stack: Stack) -> Iterator[Any]:
     """In an empty database with the shop's tables and views, all in UTC."""
-    with own_database(stack.settings, DATABASE) as cursor:
-        for name in ("statistics", "ecommerce", "pipeline", "pipeline.views", "ecommerce.views"):
-            mysql.run_script(cursor, (ROOT / "mysql" / f"{name}.sql").read_text())
+    with database_of(stack.settings, "ecommerce", DATABASE) as cursor:
         cursor.execute("SET TIMESTAMP = %s", (NOW.replace(tzinfo=UTC).timestamp(),))
         insert(cursor, "coverage", only_row=1, hours_from=LONG_AGO, minutes_from=LONG_AGO, hours_until=LONG_AGO)
         yield cursor
@@ -87,17 +83,6 @@ def figures(cursor: Any, dataset: str, by: str, *names: str) -> list[tuple[float
     measured = ", ".join(metrics(dataset)[name] for name in names)
     cursor.execute(f"SELECT {measured} FROM ({sql}) AS dataset GROUP BY {by} ORDER BY {by}")
     return [tuple(map(float, row)) for row in cursor.fetchall()]
-
-
-@pytest.mark.parametrize("name", [name for name, dataset in FILES.datasets.items() if "hours" in dataset])
-def test_hours_have_the_columns_of_what_becomes_hours(cursor: Any, name: str) -> None:
-    dataset = FILES.datasets[name]
-    named = {}
-    for table in (dataset.get("recent", name), dataset["hours"]):
-        cursor.execute(f"SHOW COLUMNS FROM {table}")
-        named[table] = {column for column, *_ in cursor.fetchall()}
-    recent, hours = named.values()
-    assert recent - {"session_id"} == hours - {"minute"} | {dataset["main_dttm_col"]}
 
 
 def test_orders_stand_in_their_period(cursor: Any) -> None:

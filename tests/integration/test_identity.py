@@ -17,13 +17,13 @@ from producer.records import CONFLICT, GOOD, RELOAD, Record
 from settings import ROOT
 from stores import cassandra, mysql
 from tests.integration.pipeline import assert_equals_recomputation, assert_exact, publish, spark_jobs
-from tests.unit.events import ITEM, encoded, good_event
+from tests.unit.events import encoded, good_event
 
 pytestmark = pytest.mark.integration
 
 CASES = yaml.safe_load((ROOT / "tests/cases/identity.yaml").read_text())
 REASONS = {CONFLICT: "conflict", RELOAD: "repeat"}
-WORTH_CENTS = ITEM["reporting_value"]
+WORTH_CENTS = good_event()["reporting_value"]
 
 
 def uuid(number: int) -> str:

@@ -26,7 +26,7 @@ from spark_jobs.sinks.mysql import merge_rows
 from stores import coverage, mysql
 from stores.hour import HOUR, hour_of
 from tests.dashboards import assets, grain, rendered
-from tests.integration.database import own_database
+from tests.integration.database import database_of
 from tests.integration.pipeline import CATCH_UP_S, FAULTS, minutes_ago, shop, spark_jobs
 
 pytestmark = pytest.mark.integration
@@ -55,11 +55,7 @@ def events() -> pl.DataFrame:
 @pytest.fixture
 def connection(stack: Stack, events: pl.DataFrame) -> Iterator[Any]:
     """To a database in which these events have been merged."""
-    domain = stack.settings.domain
-    with own_database(stack.settings, DATABASE) as cursor:
-        for script in mysql.scripts(domain):
-            mysql.run_script(cursor, script)
-        mysql.make_views(cursor, domain)
+    with database_of(stack.settings, DOMAIN, DATABASE) as cursor:
         coverage.begin(cursor, stack.settings, naive(START))
         with mysql.connected(stack.settings, "root", DATABASE) as connection:
             with mysql.transaction(connection) as writing:

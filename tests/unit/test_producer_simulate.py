@@ -125,12 +125,6 @@ def test_senders_of_both_versions_say_what_their_version_has():
     assert all(("search_results" in event) == (event["schema_version"] > 1) for event in searches)
 
 
-def test_the_key_is_the_session():
-    assert all(
-        record.key == json.loads(record.value)["session_id"].encode() for record in records() if record.kind == "event"
-    )
-
-
 def test_values_are_the_sums_of_their_items():
     with_items = [event for event in events() if "items" in event]
     assert with_items

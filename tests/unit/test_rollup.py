@@ -9,7 +9,7 @@ from threading import Event
 import pytest
 
 import contracts
-from settings import Settings
+from settings import DOMAINS, Settings
 from spark_jobs import domains, rollup
 from stores.outage import Outage
 
@@ -29,14 +29,22 @@ def test_hours_are_not_gone_before_minutes_have_become_hours() -> None:
     assert ages.hours == ages.minutes
 
 
-def test_nothing_that_may_still_come_belongs_to_an_hour() -> None:
-    ages = rollup.ages(Settings(mysql_retention_days=1), NOW)
-    assert ages.minutes < ages.sealed <= NOW - contracts.load("ecommerce").remembered
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_nothing_that_may_still_come_belongs_to_an_hour(domain: str) -> None:
+    ages = rollup.ages(Settings(mysql_retention_days=1, domains=(domain,)), NOW)
+    assert ages.minutes < ages.sealed <= NOW - contracts.load(domain).remembered
 
 
 @pytest.mark.parametrize("table", domains.tables("ecommerce"), ids=lambda table: table.name)
 def test_every_table_of_the_shop_becomes_hours(table: rollup.Table) -> None:
     assert table.hours
+
+
+@pytest.mark.parametrize(
+    "table",
+    [pytest.param(table, id=f"{domain}: {table.name}") for domain in DOMAINS for table in rollup.tables(domain)],
+)
+def test_hours_have_the_columns_of_minutes(table: rollup.Table) -> None:
     for hours in table.hours:
         assert hours.name.endswith("_by_hour")
         assert "minute" not in hours.key

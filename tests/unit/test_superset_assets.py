@@ -14,13 +14,11 @@ import pytest
 import yaml
 
 import contracts
-from settings import ROOT
+from settings import DOMAINS, ROOT
+from spark_jobs import rollup
 from tests.dashboards import assets as files
 
 SUPERSET = ROOT / "superset"
-DOMAINS = sorted(
-    path.name for path in (SUPERSET / "dashboards").iterdir() if path.is_dir() and path.name != files.EVERY_DOMAIN
-)
 GRAINS_BELOW_A_DAY = {"PT1S", "PT1M", "PT1H"}  # of Superset's own for MySQL: each must be replaced
 OUR_WORDS = {"step", "reason", "rule", "action", "since", "query", "kind", "topic", "address", "shopper", "price"}
 OUR_WORDS |= {"latency", "pieces", "raw_events"}  # the last are links, which are HTML
@@ -77,6 +75,11 @@ def file_name(title: str) -> str:
     return re.sub(r"\W+", "_", title.lower()).strip("_")
 
 
+def test_what_every_domain_has_needs_nothing_of_one() -> None:
+    """A domain may be without dashboards of its own."""
+    assert files.contents(files.read("of_no_folder"))
+
+
 def test_uuids_are_unique_and_always_the_same(assets: Assets) -> None:
     uuids = [asset["uuid"] for asset in assets.contents.values() if "uuid" in asset]
     assert len(uuids) == len(set(uuids)) == len(assets.contents) - 1  # all but the bundle's own description
@@ -105,6 +108,15 @@ def test_datasets_are_of_the_database(assets: Assets) -> None:
         assert dataset["table_name"] == name
         assert dataset.get("main_dttm_col") in {None, *columns(dataset)}
         assert files.PERIODS not in dataset.get("sql", "")
+
+
+def test_minutes_and_hours_of_a_dataset_are_what_becomes_hours(assets: Assets) -> None:
+    become = {
+        (hours.of, table.expires_by, hours.name) for table in rollup.tables(assets.domain) for hours in table.hours
+    }
+    for name, dataset in assets.datasets.items():
+        named = re.findall(r"with_hours\('(\w+)', '(\w+)', '(\w+)'", dataset.get("sql", ""))
+        assert set(named) <= become, f"datasets/{name}.yaml"
 
 
 def test_columns_and_metrics_say_what_superset_knows(assets: Assets) -> None:
