@@ -101,7 +101,7 @@ def with_hours(
     since: str | None,
     until: str | None,
     columns: str,
-    asked: Sequence[Any] = (),
+    asked: Sequence[Any] | None = None,
     cut: str | None = None,
     reach: Asked | None = None,
 ) -> str:
@@ -130,10 +130,10 @@ def with_hours(
     return f"{_rows(recent, time, columns, by_minute)} UNION ALL {of_hours}{without}"
 
 
-def step_of(asked: Sequence[Any], time: str, since: str | None, until: str | None, reach: Asked | None) -> int:
-    """The length of the steps, in seconds, by which a query groups that asks for these columns, of a table with this
-    time: a day's where it does not."""
-    names = {one.get("label") if isinstance(one, dict) else one for one in asked}
+def step_of(asked: Sequence[Any] | None, time: str, since: str | None, until: str | None, reach: Asked | None) -> int:
+    """The length of the steps, in seconds, by which a query groups that asks for these columns (the map's for none), of
+    a table with this time: a day's where it does not."""
+    names = {one.get("label") if isinstance(one, dict) else one for one in asked or ()}
     if time in names:
         return MINUTE
     steps = [step_seconds(since, until, at_least, reach) for name, at_least in STEP_COLUMNS.items() if name in names]

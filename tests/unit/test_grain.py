@@ -79,6 +79,7 @@ def test_where_minutes_are_gone_steps_have_an_hour_at_least(days_ago: float, min
         (3 * DAY - HOUR / 60, HOUR, ["time"], True),  # the next hour's may go meanwhile
         (3 * DAY - 61 * HOUR / 60, HOUR, ["time"], False),
         (DAY, DAY, [], True),  # a total
+        (DAY, DAY, None, True),  # the map's
         (DAY, DAY, ["country"], True),
         (DAY, DAY, ["country", "time"], False),  # in steps of five minutes
         (DAY, DAY, [{"label": "time", "columnType": "BASE_AXIS"}], False),
@@ -89,7 +90,7 @@ def test_where_minutes_are_gone_steps_have_an_hour_at_least(days_ago: float, min
     ],
 )
 def test_hours_are_asked_for_where_they_are_needed_or_quicker(
-    ago: timedelta, length: timedelta, asked: list, there_are: bool
+    ago: timedelta, length: timedelta, asked: list | None, there_are: bool
 ) -> None:
     since = grain._now() - ago
     sql = grain.macros(reach())["with_hours"](
