@@ -61,7 +61,7 @@ rebuild: ## Recompute MySQL from Cassandra
 	@$(LOCAL) rebuild $(ARGS)
 
 .PHONY: replay
-replay: ## Judge dead letters anew, after the contract or the code was mended: good ones count, once
+replay: ## Validate dead letters anew, after the contract or the code was mended: good ones count, once
 	@$(LOCAL) replay
 
 .PHONY: backup
@@ -125,7 +125,7 @@ chaos: ## Let 100 real faults happen while a shop sends 5 million events, and pr
 	$(call stage,chaos,$(TEST) -m chaos $(ARGS))
 
 .PHONY: fuzz
-fuzz: ## Judge a million damaged records
+fuzz: ## Validate a million damaged records
 	@$(LOCAL) install venv-test
 	@$(TEST) -m chaos.fuzz $(ARGS)
 

@@ -1,4 +1,4 @@
-"""What should be there: what the producer's ledger says, and dead letters that were judged good later."""
+"""What should be there: what the producer's ledger says, and dead letters that were found good later."""
 
 from __future__ import annotations
 

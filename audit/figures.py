@@ -119,7 +119,7 @@ def table(figures: Figures) -> str:
             f"aggregated    {figures.aggregated:>13,}  events in MySQL",
             f"duplicates    {figures.duplicates:>13,}  dropped",
             f"rejected      {figures.rejected:>13,}  in the dead letter, open",
-            f"replayed      {figures.replayed:>13,}  dead letters that were judged good later",
+            f"replayed      {figures.replayed:>13,}  dead letters that were found good later",
             f"archive lag   {figures.archive_lag:>13,}  records wait, the oldest for {figures.archive_lag_s:.1f} s",
             f"aggregate lag {figures.aggregate_lag:>13,}  records wait, the oldest for {figures.aggregate_lag_s:.1f} s",
             f"latency p95   {latency:>13}  from the broker to MySQL, over the last 5 minutes, while caught up",

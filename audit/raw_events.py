@@ -130,7 +130,7 @@ def matching(events: Iterable[Event], where: Mapping[Dimension, str]) -> Iterato
 
 
 def decoded(payload: str) -> dict[str, Any]:
-    """The event's fields; none where Python can't read what the judge could, a number of 5000 digits, say."""
+    """The event's fields; none where Python can't read what the validator could, a number of 5000 digits, say."""
     try:
         return json.loads(payload)
     except (ValueError, RecursionError):

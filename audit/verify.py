@@ -1,6 +1,6 @@
 """Compares what the producer's ledger says was acknowledged with what is in Cassandra, MySQL and the dead letter.
 
-A dead letter that was judged good later is an event from then on: what it is worth is read from the letter itself.
+A dead letter that was found good later is an event from then on: what it is worth is read from the letter itself.
 The producer is held for a moment, so that nothing moves: it waits, it loses nothing, and goes on afterwards. What
 nothing can change is compared before that. The comparison is per minute and event name, to the cent, and not only in
 sums, where two errors could cancel out.

@@ -1,4 +1,4 @@
-"""`make fuzz`: damaged records through the judge, a million of them, and what it finds good through everything behind.
+"""`make fuzz`: damaged records through the validator, a million of them, and what it finds good through all behind it.
 
 Records of a simulated shop are damaged at random: bytes flipped, cut out, doubled and put in; fields dropped, renamed,
 doubled and given values that a sender's mistake or malice could give them. Each must get one verdict with a reason, the
@@ -34,7 +34,7 @@ START = datetime(2026, 3, 14, 15, 9, 26, tzinfo=UTC)
 DOMAIN = "ecommerce"
 TOGETHER = 5000
 ALONE = 25
-"""Of so many judged together, so many are judged alone once more."""
+"""Of so many validated together, so many are validated alone once more."""
 
 STRANGE: tuple[Any, ...] = (
     *(None, True, False, 0, -1, 1, 2, 255, 2**31, -(2**31), 2**53 + 1, 2**63 - 1, 2**63, -(2**63), 2**64, 10**400),
@@ -107,31 +107,32 @@ def damaged_records(seed: int) -> Iterator[bytes]:
 
 
 def verdicts(seed: int, count: int) -> Iterator[Counter[str]]:
-    """Judges `count` records and sends the good ones on; yields, for some at a time, how many had which verdict.
+    """Validates `count` records and sends the good ones on; yields, for some at a time, how many had which verdict.
 
-    Raises whatever the judge or something behind it raises, and AssertionError for a verdict that is none.
+    Raises whatever the validator or something behind it raises, and AssertionError for a verdict that is none.
     """
-    judge, alone = domains.judge(DOMAIN), domains.judge(DOMAIN)
+    validator, alone = domains.validator(DOMAIN), domains.validator(DOMAIN)
     archives, tables = domains.raw_tables(DOMAIN), aggregate.domain_tables(DOMAIN)
     archive_keys = ["occurred_at", *dict.fromkeys(name for archive in archives for name in archive.clustering)]
-    archiving = domains.judge(DOMAIN, list(dict.fromkeys(archive_keys)))
+    archiving = domains.validator(DOMAIN, list(dict.fromkeys(archive_keys)))
     chance = random.Random(seed)  # noqa: S311
     records = damaged_records(seed)
     while values := list(islice(records, min(TOGETHER, count))):
         count -= len(values)
         at = pl.Series([START] * len(values), dtype=pl.Datetime("us", "UTC"))
-        verdict = judge.judge(values, at)
+        verdict = validator.validate(values, at)
         check(verdict.height == len(values), "as many verdicts as records")
         reasons, details = verdict["reject"], verdict["reject_detail"]
         check((reasons.is_null() == details.is_null()).all(), "a reason in words for each reject")
-        check(reasons.equals(archiving.judge(values, at)["reject"]), "archive and aggregates judge alike")
+        check(reasons.equals(archiving.validate(values, at)["reject"]), "archive and aggregates validate alike")
         for row in chance.sample(range(len(values)), min(ALONE, len(values))):
             check(
-                alone.judge([values[row]], at[:1]).equals(verdict[row : row + 1]), f"alone as together: {values[row]!r}"
+                alone.validate([values[row]], at[:1]).equals(verdict[row : row + 1]),
+                f"alone as together: {values[row]!r}",
             )
         received = pl.Series("value", values), digests(values, reasons)
         good = verdict.with_columns(received).filter(reasons.is_null())
-        raw = archiving.judge(values, at).with_columns(received).filter(reasons.is_null())
+        raw = archiving.validate(values, at).with_columns(received).filter(reasons.is_null())
         for archive in archives:
             cassandra.rows(archive, raw)
         events = Dedup(contracts.load(DOMAIN).business_key).outcomes(aggregate.with_minute(good))
@@ -162,7 +163,7 @@ def main() -> int:
     for reason, count in total.most_common():
         print(f"{count:>10} {reason}")  # noqa: T201
     seconds = time.monotonic() - began
-    print(f"seed {given.seed}: {total.total()} damaged records judged in {seconds:.0f} s, no crash")  # noqa: T201
+    print(f"seed {given.seed}: {total.total()} damaged records validated in {seconds:.0f} s, no crash")  # noqa: T201
     return 0
 
 

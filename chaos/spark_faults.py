@@ -175,7 +175,7 @@ def clock_moved(scene: Scene, by: str) -> None:
 
 @fault(
     happens="Spark's clock is an hour ahead, and is put right",
-    outcome="events are judged by the broker's clock, and ids are kept by the slower of both: nothing changes",
+    outcome="lateness goes by the broker's clock, and ids are kept by the slower of both: nothing changes",
     reported=STARTED,
 )
 def spark_clock_ahead(scene: Scene) -> None:

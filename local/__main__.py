@@ -144,7 +144,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     for verb, text in {
         "down": "stop everything, keep the data",
         "status": "how the services and the pipeline are",
-        "replay": "judge dead letters anew",
+        "replay": "validate dead letters anew",
         "clean": "stop everything and remove the data",
         "lock": "resolve the requirements anew",
         "settings": "write what is made from settings.py",

@@ -70,7 +70,7 @@ class Runtime(Protocol):
         """
 
     def replay(self) -> int:
-        """Judges dead letters anew, while Spark is stopped; returns the exit code."""
+        """Validates dead letters anew, while Spark is stopped; returns the exit code."""
 
     def pack(self, part: str, file: Path) -> None:
         """Copies a part of the data (see local/backup.py) into a tar file of mode 0600. The stack must be stopped."""

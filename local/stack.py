@@ -250,7 +250,7 @@ class Stack:
         return code
 
     def replay(self) -> int:
-        """Judges dead letters anew, while Spark is stopped; returns the exit code."""
+        """Validates dead letters anew, while Spark is stopped; returns the exit code."""
         self.stop("spark")
         code = self._run("spark_jobs", "replay")
         self.start("spark")

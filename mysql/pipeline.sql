@@ -54,7 +54,7 @@ CREATE TABLE IF NOT EXISTS duplicates_by_minute (
   PRIMARY KEY (minute, kind)
 );
 
--- Dead letters that were judged good later: written in the transaction that counts them, deleted when Cassandra has
+-- Dead letters that were found good later: written in the transaction that counts them, deleted when Cassandra has
 -- them, too. Rows stay only where a replay was killed; the next one writes these events to Cassandra.
 CREATE TABLE IF NOT EXISTS replays_under_way (
   kafka_partition  INT NOT NULL COMMENT 'as in Cassandra''s replayed',
@@ -92,7 +92,7 @@ CREATE TABLE IF NOT EXISTS progress_by_minute (
   duration_ms  BIGINT NOT NULL COMMENT 'of whole micro-batches, the sum of the four phases and of little else',
   offsets_ms   BIGINT NOT NULL COMMENT 'of it: asking Kafka what there is',
   planning_ms  BIGINT NOT NULL COMMENT 'of it: Spark''s plan',
-  work_ms      BIGINT NOT NULL COMMENT 'of it: reading, judging, writing to the store',
+  work_ms      BIGINT NOT NULL COMMENT 'of it: reading, validating, writing to the store',
   log_ms       BIGINT NOT NULL COMMENT 'of it: the checkpoint''s logs',
   longest_ms   BIGINT NOT NULL COMMENT 'the longest micro-batch',
   lag_records  BIGINT NOT NULL COMMENT 'the most records in Kafka that the query had not processed, of a look every two seconds',

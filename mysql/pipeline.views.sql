@@ -23,11 +23,11 @@ FROM (SELECT kept.minute, kept.expectation, rules.action, kept.passed + kept.fai
       FROM expectations_by_minute AS kept
       JOIN expectations AS rules ON rules.expectation = kept.expectation AND rules.action = 'keep'
       UNION ALL
-      SELECT judged.minute, rules.expectation, rules.action, SUM(judged.checked), SUM(judged.failed)
+      SELECT validated.minute, rules.expectation, rules.action, SUM(validated.checked), SUM(validated.failed)
       FROM (SELECT minute, NULL AS reason, events AS checked, 0 AS failed FROM lateness_by_minute
             UNION ALL
-            SELECT minute, reason, rejects, rejects FROM rejects_by_minute) AS judged
+            SELECT minute, reason, rejects, rejects FROM rejects_by_minute) AS validated
       JOIN expectations AS rules
         ON rules.action <> 'keep'
-       AND (judged.reason IS NULL OR judged.reason = CONCAT('expectation:', rules.expectation))
-      GROUP BY judged.minute, rules.expectation, rules.action) AS counted;
+       AND (validated.reason IS NULL OR validated.reason = CONCAT('expectation:', rules.expectation))
+      GROUP BY validated.minute, rules.expectation, rules.action) AS counted;

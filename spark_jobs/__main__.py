@@ -1,5 +1,5 @@
 """Runs the two queries of each domain (`run`), recomputes MySQL from Cassandra (`rebuild`), a range of it while they
-run (`rebuild --since`), compares it with what such a recomputation would give (`rebuild --check`), or judges dead
+run (`rebuild --since`), compares it with what such a recomputation would give (`rebuild --check`), or validates dead
 letters anew (`replay`)."""
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def main() -> int:
         default=now().replace(second=0, microsecond=0),
         help="with --since: up to this minute",
     )
-    commands.add_parser("replay", help="judge dead letters anew; the job must be stopped", parents=[of_domain])
+    commands.add_parser("replay", help="validate dead letters anew; the job must be stopped", parents=[of_domain])
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for noisy in ("kafka", "cassandra", "mysql", "py4j"):

@@ -1,8 +1,8 @@
-"""The query `aggregate`: Kafka -> judge -> drop duplicates -> the domain's tables -> MySQL, exactly once.
+"""The query `aggregate`: Kafka -> validate -> drop duplicates -> the domain's tables -> MySQL, exactly once.
 
-Spark's workers decode and judge, which is most of the work, and hand over judged columns. The driver finds what is
-new, turns it into rows of all tables and merges them in one transaction: one Spark job a micro-batch, however many
-tables there are.
+Spark's workers decode and validate, which is most of the work, and hand over columns. The driver finds what is new,
+turns it into rows of all tables and merges them in one transaction: one Spark job a micro-batch, however many tables
+there are.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from spark_jobs.query_progress import full_name
 from spark_jobs.seen import EVENT, ID_BYTES
 from spark_jobs.sinks import cassandra as archive_sink
 from spark_jobs.sinks.mysql import QUERY, SEEN_IDS, SEEN_KEYS, Batch, MySQLSink, now
-from spark_jobs.slices import JUDGED, judge_slices, read_slices
+from spark_jobs.slices import VALIDATED, read_slices, validate_slices
 from spark_jobs.source import kept, records, trigger
 from stores import cassandra
 from stores.offsets import Offsets, records_between
@@ -188,9 +188,9 @@ class Aggregate:
             log.warning("%s: batch %d was merged before, skipped", QUERY, batch_id)
             return
         started_at = now()
-        slices = frame.mapInArrow(partial(judge_slices, self.settings.domain), JUDGED).toArrow()
-        judged = read_slices(slices.column("judged").to_pylist()) if slices.num_rows else self._nothing()
-        batch = self.digest(judged, batch_id, started_at)
+        slices = frame.mapInArrow(partial(validate_slices, self.settings.domain), VALIDATED).toArrow()
+        validated = read_slices(slices.column("validated").to_pylist()) if slices.num_rows else self._nothing()
+        batch = self.digest(validated, batch_id, started_at)
         # Before the others count: should this die between the two, it is decided all the same.
         patiently(lambda: archive_sink.pass_over(self.settings, self.archive, batch.passed_over), "Cassandra")
         if not self.sink.commit(self.checkpoint_id, batch):
@@ -199,35 +199,35 @@ class Aggregate:
         self.dedup.add(batch.seen[SEEN_IDS], batch.seen[SEEN_KEYS])
         took_all = batch.records < TOOK_ALL * self.settings.spark_max_offsets_per_trigger
         self.caught_up_at = (self.caught_up_at or now()) if took_all else None
-        if judged.height and took_all:
-            self.expire(slower_clock(started_at, judged["appended_at"]))
+        if validated.height and took_all:
+            self.expire(slower_clock(started_at, validated["appended_at"]))
 
     def _nothing(self) -> pl.DataFrame:
-        schema = domains.judge(self.settings.domain).schema
+        schema = domains.validator(self.settings.domain).schema
         source = {"partition": pl.Int32(), "offset": pl.Int64(), "digest": pl.UInt64(), "sample": pl.String()}
         return pl.DataFrame(schema=schema | source)
 
-    def digest(self, judged: pl.DataFrame, batch_id: int, started_at: datetime) -> Batch:
-        """A micro-batch from judged records."""
+    def digest(self, validated: pl.DataFrame, batch_id: int, started_at: datetime) -> Batch:
+        """A micro-batch from validated records."""
         # In Kafka's order: of two events with one id in one micro-batch, the one that came first counts.
-        good = with_minute(judged.filter(pl.col("reject").is_null()).sort("partition", "offset"))
+        good = with_minute(validated.filter(pl.col("reject").is_null()).sort("partition", "offset"))
         good = self.dedup.outcomes(good)
         events, others = good.filter(pl.col("outcome") == EVENT), good.filter(pl.col("outcome") != EVENT)
         ids, keys = self.dedup.new(good)
         return Batch(
             batch_id=batch_id,
             end=self.checkpoint.end_offsets(batch_id),
-            records=judged.height,
+            records=validated.height,
             aggregated=events.height,
-            rejected=judged.height - good.height,
+            rejected=validated.height - good.height,
             started_at=started_at,
             tables=[
                 *(rows_of(table, events) for table in (*self.tables, lateness_by_minute)),
-                rows_of(rejects_by_minute, judged),
+                rows_of(rejects_by_minute, validated),
                 rows_of(duplicates_by_minute, others),
             ],
             arrived=with_backlog(rows_of(arrivals, events)[1], self.caught_up_at),
-            samples=reject_samples_by_minute(judged, self.settings.events_topic),
+            samples=reject_samples_by_minute(validated, self.settings.events_topic),
             seen={SEEN_IDS: ids, SEEN_KEYS: keys},
             passed_over=others.filter(pl.col("outcome").is_in(PASSED_OVER)),
             newest_event=events["occurred_at"].dt.replace_time_zone(None).max(),
@@ -238,7 +238,7 @@ class Aggregate:
         """Forgets ids that can't come again, and has old rows become hours or go, once a minute.
 
         Everything appended before `caught_up_at` (UTC, naive) is merged, so that what comes was appended later, and
-        the judge rejects what occurred longer before that than the contract allows.
+        the validator rejects what occurred longer before that than the contract allows.
         """
         if caught_up_at - self.expired_at < EXPIRY_EVERY:
             return

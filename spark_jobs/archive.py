@@ -1,6 +1,6 @@
-"""The query `archive`: Kafka -> judge -> every good event to Cassandra, every rejected record to the dead letter.
+"""The query `archive`: Kafka -> validate -> every good event to Cassandra, every rejected record to the dead letter.
 
-Workers judge and write. Both writes may happen twice after a crash, and neither matters: an event's row in Cassandra
+Workers validate and write. Both writes may happen twice after a crash, and neither matters: an event's row in Cassandra
 is keyed by the event alone, and a dead letter carries the address of its record.
 """
 
@@ -23,7 +23,7 @@ from spark_jobs import domains
 from spark_jobs.checkpoint import Checkpoint, CheckpointRefused, Progress, told
 from spark_jobs.query_progress import full_name
 from spark_jobs.sinks import cassandra as cassandra_sink
-from spark_jobs.slices import judged, worker_judge
+from spark_jobs.slices import validated, worker_validator
 from spark_jobs.source import kept, records, trigger
 from stores import cassandra, dead_letter
 from stores.offsets import from_json, records_between, to_json
@@ -46,9 +46,11 @@ def archive_slices(settings: Settings, generation: int, slices: Iterable[pa.Reco
     """
     archives = domains.raw_tables(settings.domain)
     keys = tuple(dict.fromkeys(["occurred_at", *(name for archive in archives for name in archive.clustering)]))
-    judge = worker_judge(settings.domain, keys, kept=False)
+    validator = worker_validator(settings.domain, keys, kept=False)
     for slice_ in slices:
-        verdict = judged(judge, slice_).hstack(pl.DataFrame(pl.from_arrow(slice_.select(["value", "key", "length"]))))
+        verdict = validated(validator, slice_).hstack(
+            pl.DataFrame(pl.from_arrow(slice_.select(["value", "key", "length"])))
+        )
         good = verdict.filter(pl.col("reject").is_null())
         bad = verdict.filter(pl.col("reject").is_not_null())
         outage = None

@@ -26,9 +26,9 @@ from spark_jobs.archive import QUERY as ARCHIVE
 from spark_jobs.archive import Archive
 from spark_jobs.checkpoint import CheckpointRefused
 from spark_jobs.heartbeat import heartbeat
-from spark_jobs.judge import ContractViolation
 from spark_jobs.listener import recording
 from spark_jobs.query_progress import full_name
+from spark_jobs.validation import ContractViolation
 from stores.offsets import Offsets
 
 log = logging.getLogger(__name__)

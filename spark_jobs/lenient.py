@@ -1,6 +1,6 @@
 """Decodes an event whose form is not quite the contract's: what is not critical is left out, the rest must fit.
 
-Some fifteen times slower than the judge's strict decoder, and only asked where that has failed.
+Some fifteen times slower than the validator's strict decoder, and only asked where that has failed.
 """
 
 from __future__ import annotations

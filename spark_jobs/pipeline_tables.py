@@ -37,7 +37,7 @@ def rejects_by_minute(records: pl.DataFrame) -> pl.DataFrame:
 
 
 def expectations_by_minute(expectations: Sequence[str]) -> Table:
-    """The table that counts, for each of these names in the judge's `failed`, the good events without and with it."""
+    """The table that counts, for each of these names in a verdict's `failed`, the good events without and with it."""
 
     @table(key=("minute", "expectation"), sum=("passed", "failed"))
     def expectations_by_minute(records: pl.DataFrame) -> pl.DataFrame:
@@ -109,7 +109,7 @@ def newest_rejects(records: pl.DataFrame) -> pl.DataFrame:
 
 
 def with_samples(records: pl.DataFrame, values: Sequence[bytes | None] | pl.Series) -> pl.DataFrame:
-    """Judged records with the column `sample`: the start of the record for the newest reject of each reason and
+    """Validated records with the column `sample`: the start of the record for the newest reject of each reason and
     minute, else null.
 
     `values` are the records themselves, in the same order.
@@ -120,7 +120,7 @@ def with_samples(records: pl.DataFrame, values: Sequence[bytes | None] | pl.Seri
 
 
 def reject_samples_by_minute(records: pl.DataFrame, topic: str) -> pl.DataFrame:
-    """Judged records of a topic, with `sample` as `with_samples` gives it -> rows of reject_samples_by_minute."""
+    """Validated records of a topic, with `sample` as `with_samples` gives it -> rows of reject_samples_by_minute."""
     return newest_rejects(records.filter(pl.col("sample").is_not_null())).select(
         pl.col("reject").alias("reason"),
         "minute",

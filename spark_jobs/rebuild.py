@@ -36,14 +36,14 @@ from spark_jobs.checkpoint import CheckpointRefused
 from spark_jobs.dedup import Dedup
 from spark_jobs.drain import complete_aggregates, complete_archive
 from spark_jobs.job import Refused, only_one
-from spark_jobs.judge import Judge
 from spark_jobs.pipeline_tables import rejects_by_minute
 from spark_jobs.seen import EVENT
 from spark_jobs.sinks.cassandra import pass_over, passed_over, read_partition
 from spark_jobs.sinks.hours import kept_right
 from spark_jobs.sinks.mysql import QUERY, SEEN_IDS, SEEN_KEYS, hold, merge_rows, now
-from spark_jobs.slices import JUDGED, packed, read_slices, worker_judge
+from spark_jobs.slices import VALIDATED, packed, read_slices, worker_validator
 from spark_jobs.source import kept
+from spark_jobs.validation import Validator
 from stores import cassandra, coverage, mysql, progress
 from stores.dead_letter import Address, addresses
 from stores.hour import HOUR, hour_of
@@ -167,21 +167,23 @@ def beside(settings: Settings) -> Iterator[Any]:
 
 
 def read_archive(settings: Settings, slices: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """For mapInArrow: partitions of the archive (minute, shard) -> their events judged, as slices.judge_slices does,
+    """For mapInArrow: partitions of the archive (minute, shard) -> their events, as slices.validate_slices gives them,
     with what was decided about them."""
-    judge = worker_judge(settings.domain)
+    validator = worker_validator(settings.domain)
     for partitions in slices:
         for row in partitions.to_pylist():
-            yield packed(judged_partition(settings, judge, row["minute"], row["shard"]))
+            yield packed(validated_partition(settings, validator, row["minute"], row["shard"]))
 
 
-def judged_partition(settings: Settings, judge: Judge, minute: datetime, shard: int) -> pl.DataFrame:
-    """The events of a partition: Judge.judge_archived's columns, digest, and `decided`, null where they count. Raises
-    Outage."""
+def validated_partition(settings: Settings, validator: Validator, minute: datetime, shard: int) -> pl.DataFrame:
+    """The events of a partition: Validator.validate_archived's columns, digest, and `decided`, null where they count.
+    Raises Outage."""
     payloads, digests = read_partition(settings, domains.raw_tables(settings.domain)[0], minute, shard)
-    judged = judge.judge_archived(payloads, minute).with_columns(pl.Series("digest", digests, dtype=pl.UInt64))
+    validated = validator.validate_archived(payloads, minute).with_columns(
+        pl.Series("digest", digests, dtype=pl.UInt64)
+    )
     decided = passed_over(settings, [(minute, shard)])
-    return judged.join(decided, on=["event_id", "digest"], how="left", maintain_order="left")
+    return validated.join(decided, on=["event_id", "digest"], how="left", maintain_order="left")
 
 
 def partitions(settings: Settings) -> list[Partition]:
@@ -228,8 +230,8 @@ def recompute(
     aggregated, dedup = sum(hour.events for hour in expired.values()), Dedup(contract.business_key)
     for hour, hours_partitions in hours:
         begins = hour.replace(tzinfo=None)
-        judged = read_hour(settings, spark, hours_partitions)
-        good = aggregate.with_minute(judged.filter(pl.col("reject").is_null()))
+        validated = read_hour(settings, spark, hours_partitions)
+        good = aggregate.with_minute(validated.filter(pl.col("reject").is_null()))
         dedup.forget(begins - contract.remembered)
         good = decided(settings, dedup, good, undecided_from, contract.remembered)
         events = good.filter(pl.col("outcome") == EVENT)
@@ -323,7 +325,7 @@ def decided(
 
 
 def read_hour(settings: Settings, spark: SparkSession, hours_partitions: Sequence[Partition]) -> pl.DataFrame:
-    """The judged events of some partitions of the archive."""
+    """The validated events of some partitions of the archive."""
     rows = pa.table(
         {
             "minute": pa.array([minute for minute, _ in hours_partitions], pa.timestamp("us", "UTC")),
@@ -331,7 +333,7 @@ def read_hour(settings: Settings, spark: SparkSession, hours_partitions: Sequenc
         }
     )
     frame = spark.createDataFrame(rows).repartition(spark.sparkContext.defaultParallelism)
-    values = frame.mapInArrow(partial(read_archive, settings), JUDGED).toArrow().column("judged").to_pylist()
+    values = frame.mapInArrow(partial(read_archive, settings), VALIDATED).toArrow().column("validated").to_pylist()
     return read_slices(values)
 
 

@@ -31,7 +31,7 @@ from settings import Settings
 from spark_jobs import aggregate, domains, rollup
 from spark_jobs.lag import LagMeter
 from spark_jobs.merge import Table, combine
-from spark_jobs.rebuild import judged_partition
+from spark_jobs.rebuild import validated_partition
 from spark_jobs.seen import SeenIds
 from spark_jobs.sinks import hours
 from spark_jobs.sinks.mysql import QUERY, SEEN_IDS, MySQLSink, merge_rows, now
@@ -164,17 +164,17 @@ class Events:
         self.counted = counted
         self.since, self.until = since, until
         self.settings = settings
-        self.judge = domains.judge(settings.domain)
+        self.validator = domains.validator(settings.domain)
         self.tables = aggregate.domain_tables(settings.domain)
         self.by_minute = {at: self._counted(at) for at in minutes(since, until)}
 
     def read(self, at: datetime) -> pl.DataFrame:
-        """The archived events of a minute (UTC, naive): judged_partition's columns and minute. Raises Outage."""
+        """The archived events of a minute (UTC, naive): validated_partition's columns and minute. Raises Outage."""
         moment = at.replace(tzinfo=UTC)
-        judged = pl.concat(
-            judged_partition(self.settings, self.judge, moment, shard) for shard in range(cassandra.SHARDS)
+        validated = pl.concat(
+            validated_partition(self.settings, self.validator, moment, shard) for shard in range(cassandra.SHARDS)
         )
-        return aggregate.with_minute(judged.filter(pl.col("reject").is_null()))
+        return aggregate.with_minute(validated.filter(pl.col("reject").is_null()))
 
     def _counted(self, at: datetime) -> pl.DataFrame:
         events = self.read(at)
@@ -197,7 +197,7 @@ class Events:
 
     def widen(self, table: Table, keys: pl.DataFrame) -> None:
         """Reads minutes before and after, as long as there are events of these keys in them."""
-        until = now() + self.judge.contract.max_future
+        until = now() + self.validator.contract.max_future
         for step in (-MINUTE, MINUTE):
             edge = min(self.by_minute) if step < timedelta(0) else max(self.by_minute)
             found = edge

@@ -1,4 +1,4 @@
-"""Judges dead letters anew, after the contract or the code was mended, and lets the good ones count, exactly once.
+"""Validates dead letters anew, after the contract or the code was mended, and lets the good ones count, exactly once.
 
 The job must be stopped. First both queries take all there is in Kafka, so that a dead letter's event is a duplicate
 where, and only where, Cassandra has it already. Then, some letters at a time:
@@ -10,7 +10,7 @@ where, and only where, Cassandra has it already. Then, some letters at a time:
 
 Killed between 1 and 3, the notes tell the next replay, or rebuild, what Cassandra still has to get. The dead letter
 itself is never changed: what became of it stands in Cassandra's table `replayed`, from which a rebuild of MySQL knows
-it as well. A record is judged by the broker's time for it when it came.
+it as well. A record is validated by the broker's time for it when it came.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from spark_jobs import aggregate, domains, session
 from spark_jobs.dedup import Dedup, Held
 from spark_jobs.drain import complete_aggregates, complete_archive
 from spark_jobs.job import only_one
-from spark_jobs.judge import TIMESTAMP, Judge
 from spark_jobs.sinks import cassandra as archive_sink
 from spark_jobs.sinks import hours
 from spark_jobs.sinks.mysql import QUERY, SEEN_IDS, SEEN_KEYS, MySQLSink, hold, merge_rows
 from spark_jobs.slices import digests
+from spark_jobs.validation import TIMESTAMP, Validator
 from stores import cassandra, mysql, proven_hours, time_to_live
 from stores.dead_letter import Address, Letter, Place, addresses, letters
 from stores.hour import hour_of
@@ -111,29 +111,29 @@ def check(settings: Settings) -> None:
         )
 
 
-def judge_of(settings: Settings) -> Judge:
-    """A judge that returns what the tables and the archive need."""
+def validator_of(settings: Settings) -> Validator:
+    """A validator that returns what the tables and the archive need."""
     keys = [name for archive in domains.raw_tables(settings.domain) for name in archive.clustering]
-    return domains.judge(settings.domain, tuple(dict.fromkeys([*domains.columns_of(settings.domain), *keys])))
+    return domains.validator(settings.domain, tuple(dict.fromkeys([*domains.columns_of(settings.domain), *keys])))
 
 
-def good_ones(judge: Judge, some: Sequence[Letter]) -> pl.DataFrame:
-    """The events of the letters that are good now: Judge.judge's columns, minute, value, and the place: partition,
-    offset."""
+def good_ones(validator: Validator, some: Sequence[Letter]) -> pl.DataFrame:
+    """The events of the letters that are good now: Validator.validate's columns, minute, value, and the place:
+    partition, offset."""
     places = [address for address, _ in some]
     values = [value for _, value in some]
-    judged = judge.judge(
+    validated = validator.validate(
         values,
         pl.Series([address.appended_at for address in places], dtype=TIMESTAMP),
         [address.length for address in places],
     )
-    judged = judged.with_columns(
+    validated = validated.with_columns(
         pl.Series("value", values, dtype=pl.Binary),
         pl.Series("partition", [address.place[0] for address in places], dtype=pl.Int64),
         pl.Series("offset", [address.place[1] for address in places], dtype=pl.Int64),
     )
-    judged = judged.with_columns(digests(values, judged["reject"]))
-    return aggregate.with_minute(judged.filter(pl.col("reject").is_null()))
+    validated = validated.with_columns(digests(values, validated["reject"]))
+    return aggregate.with_minute(validated.filter(pl.col("reject").is_null()))
 
 
 def in_slices(some: Iterator[Letter]) -> Iterator[list[Letter]]:
@@ -143,17 +143,17 @@ def in_slices(some: Iterator[Letter]) -> Iterator[list[Letter]]:
 
 def replay(settings: Settings) -> tuple[int, int, int]:
     """Replays all open letters; returns the numbers of events, duplicates, and letters that stay."""
-    judge = judge_of(settings)
+    validator = validator_of(settings)
     done, dedup = closed(settings), counted_lately(settings)
     waiting = (letter for letter in letters_kept(settings) if letter[0].place not in done)
     events = duplicates = still = 0
     with mysql.connected(settings, "spark", settings.domain) as connection:
         for some in in_slices(waiting):
-            good = good_ones(judge, some)
+            good = good_ones(validator, some)
             still += len(some) - good.height
             if good.is_empty():
                 continue
-            good = with_outcomes(settings, dedup, judge, good)
+            good = with_outcomes(settings, dedup, validator, good)
             ids, keys = dedup.new(good.filter(pl.col("outcome") == EVENT))
             with mysql.transaction(connection) as cursor:
                 count(settings, cursor, good, {SEEN_IDS: ids, SEEN_KEYS: keys})
@@ -170,7 +170,7 @@ def counted_lately(settings: Settings) -> Dedup:
         return sink.remembered(contracts.load(settings.domain).business_key)
 
 
-def with_outcomes(settings: Settings, dedup: Dedup, judge: Judge, good: pl.DataFrame) -> pl.DataFrame:
+def with_outcomes(settings: Settings, dedup: Dedup, validator: Validator, good: pl.DataFrame) -> pl.DataFrame:
     """Good letters with their `outcome`: DUPLICATE is what the stream remembers, or the archive has. Raises Outage."""
     told = dedup.outcomes(good).with_row_index("row")
     archives = domains.raw_tables(settings.domain)
@@ -180,21 +180,21 @@ def with_outcomes(settings: Settings, dedup: Dedup, judge: Judge, good: pl.DataF
     repeats = [
         row
         for row, key in (keyed.select("row", "event_id").rows() if by_key else ())
-        if dedup.keyed(counting(settings, judge, archive_sink.of_key(settings, by_key, key))).height
+        if dedup.keyed(counting(settings, validator, archive_sink.of_key(settings, by_key, key))).height
     ]
     new = (pl.col("outcome") == EVENT) & ~pl.Series(there, dtype=pl.Boolean) & ~pl.col("row").is_in(repeats)
     return told.with_columns(pl.when(new).then(pl.lit(EVENT)).otherwise(pl.lit(DUPLICATE)).alias("outcome")).drop("row")
 
 
-def counting(settings: Settings, judge: Judge, received: Sequence[tuple[datetime, int, bytes]]) -> pl.DataFrame:
+def counting(settings: Settings, validator: Validator, received: Sequence[tuple[datetime, int, bytes]]) -> pl.DataFrame:
     """The events that count among archived ones: time (UTC), digest and payload of each."""
-    judged = [
-        judge.judge_archived([payload], at).with_columns(pl.lit(digest, pl.UInt64).alias("digest"))
+    validated = [
+        validator.validate_archived([payload], at).with_columns(pl.lit(digest, pl.UInt64).alias("digest"))
         for at, digest, payload in received
     ]
-    if not judged:
-        return pl.DataFrame(schema=judge.schema)
-    events = pl.concat(judged).filter(pl.col("reject").is_null())
+    if not validated:
+        return pl.DataFrame(schema=validator.schema)
+    events = pl.concat(validated).filter(pl.col("reject").is_null())
     minutes = {at.replace(second=0, microsecond=0) for at, _, _ in received}
     passed = archive_sink.passed_over(settings, product(minutes, range(cassandra.SHARDS)))
     return events.join(passed, on=["event_id", "digest"], how="anti")
@@ -254,7 +254,7 @@ def settle(settings: Settings) -> None:
             return
         log.info("settling %d dead letters of a replay that was interrupted", len(under_way))
         some = [letter for letter in letters(settings) if letter[0].place in under_way]
-        good = good_ones(judge_of(settings), some)
+        good = good_ones(validator_of(settings), some)
         if good.height < len(under_way):
             raise ReplayRefused(
                 f"an interrupted replay has counted {len(under_way)} dead letters in MySQL, of which "

@@ -35,7 +35,7 @@ def build(settings: Settings) -> SparkSession:
         "spark.scheduler.mode": "FAIR",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.execution.arrow.maxBytesPerBatch": str(16 * 1024 * 1024),
-        # A worker that was started is kept: it holds the judge and the stores' connections.
+        # A worker that was started is kept: it holds the validator and the stores' connections.
         "spark.python.worker.reuse": "true",
         "spark.python.daemon.module": "spark_jobs.daemon",
         "spark.sql.streaming.minBatchesToRetain": "10",

@@ -10,7 +10,7 @@ from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
 from settings import Settings
 from spark_jobs.checkpoint import Kept
-from spark_jobs.judge import MAX_RECORD_BYTES
+from spark_jobs.validation import MAX_RECORD_BYTES
 from stores.kafka import bounds
 from stores.offsets import Offsets
 from stores.outage import patiently
@@ -20,7 +20,7 @@ def records(spark: SparkSession, settings: Settings, start: Offsets) -> DataFram
     """The topic as a stream: value and key (binary), length of the value (int, bytes), partition (int), offset (long),
     timestamp (the broker's, UTC).
 
-    Values and keys are cut at the length that the judge accepts, before they reach a worker: a few kilobytes on the
+    Values and keys are cut at the length that the validator accepts, before they reach a worker: a few kilobytes on the
     wire can be many megabytes that were compressed. `start` counts where the checkpoint is new. Records that Kafka
     deleted before they were read stop the query.
     """

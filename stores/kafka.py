@@ -20,7 +20,7 @@ from stores.outage import Outage
 log = logging.getLogger(__name__)
 
 MAX_RECORD_BYTES = 4 * 1024 * 1024
-"""What the broker takes, far above what the judge takes: a record that is too long must reach the dead letter."""
+"""What the broker takes, far above what the validator takes: a record that is too long must reach the dead letter."""
 
 FETCH_WITHIN_S = 2.0
 MAX_DEAD_LETTER_BYTES = 1024 * 1024
@@ -42,7 +42,7 @@ def outages() -> Iterator[None]:
 def topics(settings: Settings) -> dict[str, dict[str, object]]:
     """The domain's topics with their settings, as the admin client takes them."""
     common = {
-        # The broker's clock, not the senders': judging lateness must not depend on what a sender claims.
+        # The broker's clock, not the senders': lateness must not depend on what a sender claims.
         "message.timestamp.type": "LogAppendTime",
     }
     hour_ms = 3600 * 1000

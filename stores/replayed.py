@@ -1,4 +1,4 @@
-"""The dead letters that are closed: they were judged good later, by `make replay`."""
+"""The dead letters that are closed: they were found good later, by `make replay`."""
 
 from __future__ import annotations
 

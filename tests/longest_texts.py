@@ -1,4 +1,4 @@
-"""Judged events whose texts are as long as the contract lets them be: what the columns of tables must hold."""
+"""Validated events whose texts are as long as the contract lets them be: what the columns of tables must hold."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from contracts import Contract, Field
-from spark_jobs.judge import MAX_RECORD_BYTES
+from spark_jobs.validation import MAX_RECORD_BYTES
 
 LETTERS = "x\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}\N{LATIN SMALL LETTER SHARP S}\N{GRINNING FACE}"
 """A plain one, one that is two when it is made small, one that is two when it is made large, and one of four bytes."""

@@ -2,8 +2,8 @@
 
 A domain's module has
 - COLUMNS: the contract's fields that its functions read
-- DERIVED: sums over the objects of an array field, for the contract's expectations (see Judge)
-- `@table` functions: a Polars frame of judged events -> rows of the MySQL table of the same name
+- DERIVED: sums over the objects of an array field, for the contract's expectations (see Validator)
+- `@table` functions: a Polars frame of validated events -> rows of the MySQL table of the same name
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ import polars as pl
 import contracts
 from contracts import Contract
 from contracts.contract import IDENTITY, RAW
-from spark_jobs.judge import Judge
 from spark_jobs.merge import Table
 from spark_jobs.pipeline_tables import events_by_minute
 from spark_jobs.sinks.cassandra import Archive
+from spark_jobs.validation import Validator
 
 
 def load(domain: str) -> ModuleType:
@@ -47,10 +47,10 @@ def tables(domain: str) -> tuple[Table, ...]:
     return tuple(sorted((*own, events_by_minute(contracts.load(domain).amount)), key=attrgetter("name")))
 
 
-def judge(domain: str, columns: Sequence[str] | None = None, kept: bool = True) -> Judge:
-    """The judge of a domain's records, returning `columns`, by default those that its tables need."""
+def validator(domain: str, columns: Sequence[str] | None = None, kept: bool = True) -> Validator:
+    """The validator of a domain's records, returning `columns`, by default those that its tables need."""
     wanted = columns_of(domain) if columns is None else columns
-    return Judge(contracts.load(domain), wanted, getattr(load(domain), "DERIVED", {}), kept)
+    return Validator(contracts.load(domain), wanted, getattr(load(domain), "DERIVED", {}), kept)
 
 
 def columns_of(domain: str) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
 """A month of a shop before a stack's own, as the pipeline keeps one: in the ledger, in Cassandra and in MySQL.
 
-Its events are simulated, judged and written by the pipeline's own functions; Kafka alone never had them. The shop is a
-quiet one, but for the hours that nothing has sealed yet: in these it is as busy as the default one. All is written as
-if it came this moment, so old rows of minutes become hours afterwards.
+Its events are simulated, validated and written by the pipeline's own functions; Kafka alone never had them. The shop
+is a quiet one, but for the hours that nothing has sealed yet: in these it is as busy as the default one. All is written
+as if it came this moment; hours are added up and old minutes deleted afterwards.
 
 Run as a program by `load`: what writes into Cassandra goes by the settings of its process.
 """
@@ -101,7 +101,7 @@ def write(settings: Settings, connection: mysql.MySQLConnectionAbstract, ledger:
     times = (
         pl.Series([record.at_ms for record in records]).cast(pl.Datetime("ms", "UTC")).cast(pl.Datetime("us", "UTC"))
     )
-    events = domains.judge(settings.domain).judge(values, times)
+    events = domains.validator(settings.domain).validate(values, times)
     assert events["reject"].is_null().all()
     archived = events.with_columns(digests(values, events["reject"]), pl.Series("value", values))
     tables = domains.raw_tables(settings.domain)

@@ -14,21 +14,21 @@ from producer.ledger import Ledger, entry
 from producer.publish import Publisher
 from producer.records import Record
 from settings import Settings
-from spark_jobs.judge import MAX_RECORD_BYTES
 from spark_jobs.pipeline_tables import start_of
-from spark_jobs.replay import good_ones, judge_of
+from spark_jobs.replay import good_ones, validator_of
+from spark_jobs.validation import MAX_RECORD_BYTES
 from stores import mysql
 from stores.dead_letter import letters
 from stores.kafka import end_offsets, read_all
 from tests.exposure import assert_no_secret_is_seen
 from tests.integration.pipeline import assert_exact
 from tests.unit.events import encoded, good_event
-from tests.unit.test_judge import record
+from tests.unit.test_validation import record
 from tests.waiting import DEADLINE_S
 
 pytestmark = pytest.mark.integration
 
-CASES = yaml.safe_load((Path(__file__).parents[1] / "cases" / "judge.yaml").read_text())
+CASES = yaml.safe_load((Path(__file__).parents[1] / "cases" / "validation.yaml").read_text())
 TWO_MEGABYTES = 2_000_000
 
 
@@ -90,11 +90,11 @@ def test_bad_input_lands_in_the_dead_letter(pipeline: Stack) -> None:
 
 def test_a_letter_that_was_cut_stays_closed_whatever_is_left_of_it(pipeline: Stack) -> None:
     """The beginning of a padded event is that event."""
-    judge = judge_of(pipeline.settings)
+    validator = validator_of(pipeline.settings)
     for address, value in letters(pipeline.settings):
         if address.reason == "too_large":
             assert len(value) == MAX_RECORD_BYTES
-            assert good_ones(judge, [(address, value)]).is_empty()
+            assert good_ones(validator, [(address, value)]).is_empty()
 
 
 def newest(settings: Settings) -> dict[str, tuple[int, int, str]]:

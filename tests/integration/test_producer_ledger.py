@@ -24,7 +24,7 @@ from producer.faults import Rates
 from producer.ledger import Ledger, LedgerError, LedgerView, entry
 from producer.simulate import Simulation, simulate
 from settings import ROOT, Settings, as_environment
-from spark_jobs.domains import judge
+from spark_jobs.domains import validator
 from stores.kafka import by_number
 from tests.waiting import DEADLINE_S, wait_for
 
@@ -145,7 +145,7 @@ def an_hour_ago() -> str:
 
 
 def in_the_topic(settings: Settings) -> LedgerView:
-    """What a ledger should say of the topic: read back and judged, whatever the producer meant to send."""
+    """What a ledger should say of the topic: read back and validated, whatever the producer meant to send."""
     consumer = KafkaConsumer(bootstrap_servers=settings.kafka, group_id=None, enable_auto_commit=False)
     partitions = [TopicPartition(settings.events_topic, partition) for partition in range(PARTITIONS)]
     ends = consumer.end_offsets(partitions)
@@ -157,7 +157,7 @@ def in_the_topic(settings: Settings) -> LedgerView:
             records += polled
     consumer.close()
     appended_at = pl.Series([record.timestamp for record in records], dtype=pl.Int64()).cast(pl.Datetime("ms", "UTC"))
-    verdict = judge("ecommerce").judge([record.value for record in records], appended_at)
+    verdict = validator("ecommerce").validate([record.value for record in records], appended_at)
     kinds: Counter[str] = Counter()
     minutes: dict[tuple[int, str], list[int]] = {}
     seen = set()

@@ -49,7 +49,7 @@ def events() -> pl.DataFrame:
     at = pl.Series(
         [datetime.fromtimestamp(record.at_ms / 1000, UTC) for record in records], dtype=pl.Datetime("us", "UTC")
     )
-    return domains.judge(DOMAIN).judge([record.value for record in records], at)
+    return domains.validator(DOMAIN).validate([record.value for record in records], at)
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ from stores.hour import HOUR
 from tests.dashboards import sources
 from tests.integration.database import database_of, undone
 from tests.longest_texts import with_longest_texts
-from tests.unit.events import judged
+from tests.unit.events import validated
 
 pytestmark = pytest.mark.integration
 
@@ -144,7 +144,7 @@ def tables(domain: str) -> tuple[Table, ...]:
 @cache
 def rows(domain: str) -> dict[str, pl.DataFrame]:
     """Table -> rows that its function makes, not yet combined: of a domain's records, and of such with long texts."""
-    contract, records = contracts.load(domain), judged(domain)
+    contract, records = contracts.load(domain), validated(domain)
     good, bad = records.filter(pl.col("reject").is_null()), records.filter(pl.col("reject").is_not_null())
     long = with_longest_texts(contract, good)
     # Times to the microsecond: MySQL would round what it can't keep.
@@ -326,7 +326,7 @@ def test_every_view_has_a_reader(databases: dict[str, Database], domain: str) ->
 
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_what_verify_compares_is_equal_by_minute_and_by_hour(databases: dict[str, Database], domain: str) -> None:
-    cursor, good = databases[domain].cursor, judged(domain).filter(pl.col("reject").is_null())
+    cursor, good = databases[domain].cursor, validated(domain).filter(pl.col("reject").is_null())
     made = [(of, combine(of, of.rows(good))) for of in rollup.tables(domain)]
     first = good["occurred_at"].min().replace(minute=0, second=0, microsecond=0)
     span = (first, good["occurred_at"].max() + HOUR)

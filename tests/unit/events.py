@@ -72,14 +72,14 @@ def simulated(domain: str) -> list[Record]:
 
 
 @cache
-def judged(domain: str) -> pl.DataFrame:
-    """Records as the judge hands them to the functions of tables: simulated ones, and the events of the cases."""
-    judge, records = domains.judge(domain), simulated(domain)
+def validated(domain: str) -> pl.DataFrame:
+    """Records as the validator hands them to the functions of tables: simulated ones, and the events of the cases."""
+    validator, records = domains.validator(domain), simulated(domain)
     cases = [good_event(domain=domain, **event) for case in stated(domain)["cases"] for event in case["events"]]
     frame = pl.concat(
         [
-            judge.judge(list(map(encoded, cases)), appended(len(cases))),
-            judge.judge([record.value for record in records], when_sent(records)),
+            validator.validate(list(map(encoded, cases)), appended(len(cases))),
+            validator.validate([record.value for record in records], when_sent(records)),
         ]
     )
     meant_well = pl.Series([True] * len(cases) + [record.kind in GOOD for record in records])

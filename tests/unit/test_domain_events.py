@@ -10,20 +10,20 @@ import contracts
 from producer.records import EVENT, GOOD
 from settings import DOMAINS
 from spark_jobs import domains
-from tests.unit.events import appended, encoded, good_event, judged, simulated
+from tests.unit.events import appended, encoded, good_event, simulated, validated
 
 pytestmark = pytest.mark.parametrize("domain", DOMAINS)
 
 
 def test_the_good_event_is_good(domain: str) -> None:
-    [verdict] = domains.judge(domain).judge([encoded(good_event(domain=domain))], appended(1)).to_dicts()
+    [verdict] = domains.validator(domain).validate([encoded(good_event(domain=domain))], appended(1)).to_dicts()
     assert (verdict["reject_detail"], verdict["failed"]) == (None, [])
 
 
 def test_there_are_events_of_every_name(domain: str) -> None:
     """Of those that are rare, or none in a simulation this short, the cases have some."""
     [names] = (set(field.allowed) for field in contracts.load(domain).fields if field.name == "event_name")
-    assert set(judged(domain)["event_name"].drop_nulls()) == names
+    assert set(validated(domain)["event_name"].drop_nulls()) == names
 
 
 def test_events_have_fields_of_the_contract_alone(domain: str) -> None:

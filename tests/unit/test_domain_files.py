@@ -28,7 +28,7 @@ OF_NO_DOMAIN = {
     "spark_jobs/domains/*": {"__init__"},
     "superset/alerts/*": {"pipeline"},
     "superset/dashboards/*": {"pipeline", "look", "periods"},
-    "tests/cases/*": {"charts", "identity", "judge", "query_progress"},
+    "tests/cases/*": {"charts", "identity", "query_progress", "validation"},
 }
 """Where a domain has files or a folder -> what else there is, by its name up to the first dot."""
 

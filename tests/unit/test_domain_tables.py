@@ -21,9 +21,9 @@ PAIRS = [
 ]
 
 
-def judged(domain: str, events: list[dict]) -> pl.DataFrame:
+def validated(domain: str, events: list[dict]) -> pl.DataFrame:
     records = [encoded(good_event(domain=domain, **event)) for event in events]
-    frame = domains.judge(domain).judge(records, appended(len(records)))
+    frame = domains.validator(domain).validate(records, appended(len(records)))
     assert frame["reject_detail"].to_list() == [None] * len(records)
     return frame
 
@@ -32,7 +32,7 @@ def judged(domain: str, events: list[dict]) -> pl.DataFrame:
 def test_case(domain: str, case: dict, name: str) -> None:
     """A case has every row; of the sums in it, those that are not named are 0."""
     table = TABLES[domain][name]
-    rows = combine(table, table.rows(judged(domain, case["events"]))).to_dicts()
+    rows = combine(table, table.rows(validated(domain, case["events"]))).to_dicts()
     wanted = [dict.fromkeys(table.sum, 0) | row for row in case["rows"][name]]
     columns = sorted({column for row in wanted for column in row})
     found = [[shown(row[column]) for column in columns] for row in rows]
@@ -57,7 +57,7 @@ def test_every_table_has_a_case(domain: str) -> None:
     ],
 )
 def test_no_event_gives_no_row_and_the_same_columns(domain: str, table: Table) -> None:
-    events = judged(domain, [{}])
+    events = validated(domain, [{}])
     some, none = table.rows(events), table.rows(events.clear())
     assert none.height == 0
     assert some.schema == none.schema
@@ -68,7 +68,7 @@ def test_no_event_gives_no_row_and_the_same_columns(domain: str, table: Table) -
 def test_every_event_counts_once_in_total(domain: str) -> None:
     all_events = [event for case in stated(domain)["cases"] for event in case["events"]]
     ids = [f"0b3f4e6a-0000-4000-8000-{number:012d}" for number in range(len(all_events))]
-    events = judged(domain, [{**event, "event_id": id_} for event, id_ in zip(all_events, ids, strict=True)])
+    events = validated(domain, [{**event, "event_id": id_} for event, id_ in zip(all_events, ids, strict=True)])
     for name in ("events_by_minute", *stated(domain).get("every_event_is_in", ())):
         table = TABLES[domain][name]
         assert combine(table, table.rows(events))["events"].sum() == events.height, name

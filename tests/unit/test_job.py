@@ -14,7 +14,9 @@ from spark_jobs.checkpoint import CheckpointRefused
 from spark_jobs.heartbeat import heartbeat
 from spark_jobs.job import Domain, Refused, only_one, refusal, watch
 
-FAIL = "org.apache.spark...: Traceback\nspark_jobs.judge.ContractViolation: partition 1, offset 7: the rule\n\tat org"
+FAIL = (
+    "org.apache.spark...: Traceback\nspark_jobs.validation.ContractViolation: partition 1, offset 7: the rule\n\tat org"
+)
 
 
 class Query:

@@ -1,4 +1,4 @@
-"""The tables about the pipeline itself: judged records in, rows out."""
+"""The tables about the pipeline itself: validated records in, rows out."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ MINUTE = datetime(2026, 3, 14, 15, 9)  # noqa: DTZ001 - naive, as MySQL has it
 REPLACED = "\N{REPLACEMENT CHARACTER}"
 
 
-def judged(values: list[bytes | None], offsets: list[int] | None = None) -> pl.DataFrame:
+def validated(values: list[bytes | None], offsets: list[int] | None = None) -> pl.DataFrame:
     """Records of partition 3 that the broker took one second after the other."""
     times = [APPENDED_AT + timedelta(seconds=n) for n in range(len(values))]
-    frame = domains.judge("ecommerce").judge(values, pl.Series(times, dtype=pl.Datetime("us", "UTC")))
+    frame = domains.validator("ecommerce").validate(values, pl.Series(times, dtype=pl.Datetime("us", "UTC")))
     return frame.with_columns(
         pl.lit(3, dtype=pl.Int32).alias("partition"),
         pl.Series("offset", offsets or range(len(values)), dtype=pl.Int64),
@@ -41,17 +41,17 @@ def judged(values: list[bytes | None], offsets: list[int] | None = None) -> pl.D
 )
 def test_how_late_an_event_is(seconds: float, late_from_s: int) -> None:
     event = encoded(good_event(minutes=-seconds / 60, event_id="0b3f4e6a-0000-4000-8000-0000000000aa"))
-    [row] = lateness_by_minute.rows(domains.judge("ecommerce").judge([event], appended(1))).rows()
+    [row] = lateness_by_minute.rows(domains.validator("ecommerce").validate([event], appended(1))).rows()
     assert row == (MINUTE, late_from_s, 1)
 
 
 def test_rejects_are_not_late() -> None:
-    assert lateness_by_minute.rows(judged([b"hello"])).height == 0
+    assert lateness_by_minute.rows(validated([b"hello"])).height == 0
 
 
 def test_latency_counts_since_an_event_was_created_and_since_the_broker_took_it() -> None:
     event = encoded(good_event(minutes=-1))
-    arrived = combine(arrivals, arrivals.rows(domains.judge("ecommerce").judge([event, event], appended(2))))
+    arrived = combine(arrivals, arrivals.rows(domains.validator("ecommerce").validate([event, event], appended(2))))
     committed_at = APPENDED_AT.astimezone(UTC).replace(tzinfo=None) + timedelta(seconds=1)
     rows = latencies(arrived, committed_at).sort("since").rows()
     # The broker's 26.535 is counted from 26.5, so 1.035 s lie in the bucket up to 1.1 s.
@@ -92,7 +92,7 @@ def test_buckets_of_latency_grow_with_it(latency_ms: int, up_to_ms: int) -> None
 
 def test_the_sample_of_a_reason_is_its_newest_record() -> None:
     values = [b"first", encoded(good_event()), b"{}", b"", b"last", None]
-    rows = reject_samples_by_minute(with_samples(judged(values, [10, 11, 12, 13, 14, 15]), values), "shop.events")
+    rows = reject_samples_by_minute(with_samples(validated(values, [10, 11, 12, 13, 14, 15]), values), "shop.events")
     found = {row["reason"]: row for row in rows.to_dicts()}
     assert {reason: (row["kafka_offset"], row["sample"]) for reason, row in found.items()} == {
         "not_json": (14, "last"),
@@ -107,8 +107,8 @@ def test_the_sample_of_a_reason_is_its_newest_record() -> None:
 
 def test_slices_are_sampled_each_and_then_together() -> None:
     early, late = (
-        judged([b"a", b"b"], [1, 2]),
-        judged([b"c"], [7]).with_columns(pl.col("appended_at").dt.offset_by("5s")),
+        validated([b"a", b"b"], [1, 2]),
+        validated([b"c"], [7]).with_columns(pl.col("appended_at").dt.offset_by("5s")),
     )
     both = pl.concat([with_samples(late, [b"c"]), with_samples(early, [b"a", b"b"])])
     assert reject_samples_by_minute(both, "t")["sample"].to_list() == ["c"]
@@ -116,7 +116,7 @@ def test_slices_are_sampled_each_and_then_together() -> None:
 
 def test_each_minute_has_samples_of_its_own() -> None:
     values = [b"a", b"b", b"c"]
-    records = judged(values).with_columns(
+    records = validated(values).with_columns(
         pl.Series("appended_at", [APPENDED_AT + timedelta(minutes=m) for m in (0, 0, 9)])
     )
     rows = reject_samples_by_minute(with_samples(records, values), "t").sort("minute")
@@ -125,7 +125,7 @@ def test_each_minute_has_samples_of_its_own() -> None:
 
 def test_no_reject_gives_no_sample() -> None:
     values = [encoded(good_event())]
-    assert reject_samples_by_minute(with_samples(judged(values), values), "t").height == 0
+    assert reject_samples_by_minute(with_samples(validated(values), values), "t").height == 0
 
 
 @pytest.mark.parametrize(

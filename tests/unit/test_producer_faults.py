@@ -1,4 +1,4 @@
-"""Faults: as many as asked for, of every kind, and each of them one that the judge must see."""
+"""Faults: as many as asked for, of every kind, and each of them one that the validator must see."""
 
 import json
 import random
@@ -15,7 +15,7 @@ from producer.domains.ecommerce import DAMAGE_OF_ITEMS
 from producer.faults import DAMAGE, Faults, Rates
 from producer.records import Record
 from producer.simulate import Simulation, simulate
-from spark_jobs.domains import judge
+from spark_jobs.domains import validator
 
 MALFORMED = (*DAMAGE, *DAMAGE_OF_ITEMS)
 RATES = Rates(duplicates=0.03, late=0.05, malformed=0.06)
@@ -30,9 +30,9 @@ def records() -> list[Record]:
 
 @cache
 def verdicts() -> list[tuple[Record, str | None, list[str] | None]]:
-    """(record, why the judge rejects it, expectations that it fails), the broker taking it when it is sent."""
+    """(record, why the validator rejects it, expectations that it fails), the broker taking it when it is sent."""
     sent_at = [datetime.fromtimestamp(record.at_ms / 1000, UTC) for record in records()]
-    verdict = judge("ecommerce").judge(
+    verdict = validator("ecommerce").validate(
         [record.value for record in records()], pl.Series(sent_at, dtype=pl.Datetime("us", "UTC"))
     )
     return list(zip(records(), verdict["reject"].to_list(), verdict["failed"].to_list(), strict=True))
@@ -52,14 +52,14 @@ def test_no_faults_when_none_are_asked_for():
     assert {record.kind for record in simulate(quiet, 2_000)} == {"event"}
 
 
-def test_the_judge_accepts_events_late_ones_and_duplicates():
+def test_the_validator_accepts_events_late_ones_and_duplicates():
     rejected = [(record, why) for record, why, _ in verdicts() if record.kind not in MALFORMED and why]
     assert not rejected
     assert not [failed for record, _, failed in verdicts() if record.kind not in MALFORMED and failed]
 
 
 @pytest.mark.parametrize("kind", MALFORMED)
-def test_the_judge_rejects_every_malformed_record(kind):
+def test_the_validator_rejects_every_malformed_record(kind):
     reasons = [why for record, why, _ in verdicts() if record.kind == kind]
     assert reasons
     assert None not in reasons

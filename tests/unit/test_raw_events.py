@@ -102,7 +102,7 @@ def test_which_events_have_the_values(where: dict[str, str], found: list[int]) -
     assert list(matching(events, asked.where)) == [events[number] for number in found]
 
 
-def test_an_event_that_only_the_judge_can_read_is_kept_where_all_are_asked_for() -> None:
+def test_an_event_that_only_the_validator_can_read_is_kept_where_all_are_asked_for() -> None:
     huge = Event(APPENDED_AT, json.dumps(good_event())[:-1] + f', "more": {"9" * 5000}}}')
     assert list(matching([huge], {})) == [huge]
     assert list(matching([huge], question({"order": ID, "country": "DE"}, CONTRACT).where)) == []

@@ -1,4 +1,4 @@
-"""A judge of the shop's events in plain Python, one event at a time: written from what contracts/ecommerce.yaml and
+"""A validator of the shop's events in plain Python, one event at a time: written from what contracts/ecommerce.yaml and
 docs/ecommerce.md say, and sharing nothing with the one that the stream uses."""
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Rejected(Exception):  # noqa: N818 - it is a verdict
     """The event is rejected, with this kind of reason."""
 
 
-def judge(record: bytes | None, appended_at: datetime) -> tuple[str | None, dict[str, Any], list[str]]:
+def validate(record: bytes | None, appended_at: datetime) -> tuple[str | None, dict[str, Any], list[str]]:
     """(kind of reason or None, the fields, what the event fails and is counted for)."""
     try:
         event, failed = fields_of(decoded(record), TEXT["properties"], "")

@@ -1,9 +1,9 @@
-"""Judges records against the contract: the one place where an event is found good or bad.
+"""Validates records against the contract: the one place where an event is found good or bad.
 
 Both queries and the rebuild use it, so that archive and aggregates never disagree about a record. A record is decoded
 strictly (msgspec, types made from the contract) and, where that fails, once more field by field, to leave out what is
-not critical (spark_jobs/lenient.py); then the contract's expectations are evaluated by Polars' SQL. Judging depends on
-nothing but the record and the broker's time for it: a replay judges the same.
+not critical (spark_jobs/lenient.py); then the contract's expectations are evaluated by Polars' SQL. A verdict depends
+on nothing but the record and the broker's time for it: a replay gives the same.
 """
 
 from __future__ import annotations
@@ -111,8 +111,8 @@ def _folded(field: Field, frame: pl.DataFrame, offsets: np.ndarray) -> pl.Series
     return pl.Series(field.name, lists, dtype=polars_type(field))
 
 
-class Judge:
-    """A contract made ready to judge records.
+class Validator:
+    """A contract made ready to validate records.
 
     - columns: the fields to return, all by default; expectations see every field they name in any case
     - derived: array field -> column -> expression over the fields of its objects; the column has the expression's sum
@@ -197,7 +197,7 @@ class Judge:
 
     @property
     def schema(self) -> dict[str, pl.DataType]:
-        """Columns of `judge`: the fields asked for, then
+        """Columns of `validate`: the fields asked for, then
 
         - appended_at: when the broker took the record
         - reject (string): the kind of reason, null for a good record; `expectation:<name>` names an expectation
@@ -213,7 +213,7 @@ class Judge:
             "failed": pl.List(pl.String()),
         }
 
-    def judge(
+    def validate(
         self, values: Sequence[bytes | None], appended_at: pl.Series, lengths: Sequence[int | None] | None = None
     ) -> pl.DataFrame:
         """One row a record, in order, with the columns of `schema`; the fields of a rejected record are null.
@@ -255,12 +255,12 @@ class Judge:
             "failed",
         )
 
-    def judge_archived(self, values: Sequence[bytes], minute: datetime) -> pl.DataFrame:
-        """As `judge`, for events of a minute (UTC) out of the archive.
+    def validate_archived(self, values: Sequence[bytes], minute: datetime) -> pl.DataFrame:
+        """As `validate`, for events of a minute (UTC) out of the archive.
 
-        They came in time once, so they are judged as if they had arrived when they occurred.
+        They came in time once, so they are validated as if they had arrived when they occurred.
         """
-        return self.judge(values, pl.Series([minute], dtype=TIMESTAMP).new_from_index(0, len(values)))
+        return self.validate(values, pl.Series([minute], dtype=TIMESTAMP).new_from_index(0, len(values)))
 
     def _frame(self, events: list[Any]) -> tuple[pl.DataFrame, Faults]:
         """The columns that are asked for or named by expectations; and what `_columns` finds wrong."""

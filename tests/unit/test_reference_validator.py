@@ -1,4 +1,4 @@
-"""Any one field damaged in any way: the stream's judge says what a slow one in plain Python says."""
+"""Any one field damaged in any way: the stream's validator says what a slow one in plain Python says."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from contracts import Field
 from producer.faults import Rates
 from producer.simulate import Simulation, simulate
 from spark_jobs import domains
-from tests.unit import reference_judge
+from tests.unit import reference_validator
 from tests.unit.events import APPENDED_AT, appended
 
 CONTRACT = contracts.load("ecommerce")
@@ -117,15 +117,15 @@ def joined(first: bytes, second: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("cases", [2_000, pytest.param(200_000, marks=pytest.mark.long)])
-def test_both_judges_agree(cases: int) -> None:
+def test_both_validators_agree(cases: int) -> None:
     rng = random.Random(SEED)
-    judge = domains.judge("ecommerce", NAMES)
+    validator = domains.validator("ecommerce", NAMES)
     events = shop()
     kinds = set()
     for _ in range(0, cases, TOGETHER):
         records = [damaged(json.loads(json.dumps(rng.choice(events))), rng) for _ in range(TOGETHER)]
-        for record, verdict in zip(records, judge.judge(records, appended(TOGETHER)).to_dicts(), strict=True):
-            reject, event, failed = reference_judge.judge(record, APPENDED_AT)
+        for record, verdict in zip(records, validator.validate(records, appended(TOGETHER)).to_dicts(), strict=True):
+            reject, event, failed = reference_validator.validate(record, APPENDED_AT)
             assert verdict["reject"] == reject, (record, verdict["reject_detail"])
             kinds.add(reject)
             if reject is None:
