@@ -13,12 +13,12 @@ from audit import figures, raw_events
 from audit.verify import DEADLINE_S, NotCaughtUp, verify
 from producer.ledger import LedgerError
 from settings import Settings
-from stores.outage import Outage
+from stores.retry import Unavailable
 
 log = logging.getLogger("audit")
 
 EXPECTED = (
-    Outage,
+    Unavailable,
     NotCaughtUp,
     LedgerError,
     raw_events.BadQuestion,

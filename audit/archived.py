@@ -47,7 +47,8 @@ class Archived:
 
 
 def archived(session: Session, hour: datetime, expected: Iterable[datetime], contract: Contract) -> Archived:
-    """What there is of an hour; in `expected` are the minutes of it in which there should be events. Raises Outage."""
+    """What there is of an hour; in `expected` are the minutes of it in which there should be events. Raises
+    Unavailable."""
     with cassandra.outages():
         passed, amount = list(passed_over(session, hour, contract.partitioned_by)), contract.amount
         events = count(session, {*expected, *(row.minute for row in passed)})

@@ -42,7 +42,7 @@ class Figures:
 
 
 def read(settings: Settings) -> Figures:
-    """The figures of the running stack. Raises Outage."""
+    """The figures of the running stack. Raises Unavailable."""
     ledger = Ledger.read(settings.ledger_path, NO_MINUTES) if settings.ledger_path.exists() else None
     with (
         cassandra.connected(settings, "reader", settings.domain) as session,
@@ -94,7 +94,7 @@ def percentile(histogram: list[tuple[int, int]], share: float) -> int | None:
 
 
 def oldest_s(settings: Settings, offsets: Offsets, ends: Offsets) -> float:
-    """The age in seconds of the oldest record that is waiting; 0 when none is. Raises Outage."""
+    """The age in seconds of the oldest record that is waiting; 0 when none is. Raises Unavailable."""
     oldest = waiting(offsets, ends)
     if not oldest:
         return 0.0

@@ -112,7 +112,7 @@ def _check(dimension: Dimension, wanted: str) -> None:
 
 
 def find(settings: Settings, question: Question) -> Iterator[Event]:
-    """The events asked for, in the order of the function that reads them. Raises UnknownKey, Outage."""
+    """The events asked for, in the order of the function that reads them. Raises UnknownKey, Unavailable."""
     if question.lookup is None:
         return matching(of_minute(settings, question.value), question.where)
     return matching(of(settings, question.lookup, question.value), question.where)
@@ -154,7 +154,7 @@ def fits(field: Field, text: str) -> bool:
 
 
 def of_minute(settings: Settings, minute: datetime) -> Iterator[Event]:
-    """The events that occurred in a minute (UTC), by session and time. Raises Outage."""
+    """The events that occurred in a minute (UTC), by session and time. Raises Unavailable."""
     keys = [(minute.replace(second=0, microsecond=0), number) for number in range(cassandra.SHARDS)]
     yield from _read(
         settings, "SELECT occurred_at, event_id, payload, payloads FROM events WHERE minute = ? AND shard = ?", keys
@@ -162,7 +162,7 @@ def of_minute(settings: Settings, minute: datetime) -> Iterator[Event]:
 
 
 def of(settings: Settings, lookup: Lookup, value: Key) -> Iterator[Event]:
-    """The events that have a value in a lookup's field, by time. Raises UnknownKey, Outage."""
+    """The events that have a value in a lookup's field, by time. Raises UnknownKey, Unavailable."""
     columns, where = "occurred_at, event_id, payload, payloads", f"{lookup.field.name} = ?"
     if lookup.spans is None:
         return _read(settings, f"SELECT {columns} FROM {lookup.table} WHERE {where}", [(value,)])  # noqa: S608 - names
@@ -175,7 +175,7 @@ def of(settings: Settings, lookup: Lookup, value: Key) -> Iterator[Event]:
 
 
 def minutes_of(settings: Settings, lookup: Lookup, value: Key, raw: bytes) -> list[datetime]:
-    """The minutes (UTC) in which something was seen, by MySQL. Raises UnknownKey, Outage."""
+    """The minutes (UTC) in which something was seen, by MySQL. Raises UnknownKey, Unavailable."""
     select = f"SELECT first_seen, last_seen FROM {lookup.spans} WHERE {lookup.field.name} = %s"  # noqa: S608 - names
     with mysql.connected(settings, "reader", settings.domain) as connection:
         found = mysql.query(connection, select, (raw,))
@@ -206,7 +206,7 @@ class Decisions:
         self.minutes: dict[datetime, dict[tuple[UUID, bytes | None], str]] = {}
 
     def of(self, minute: datetime) -> dict[tuple[UUID, bytes | None], str]:
-        """Id and digest -> reason, of the events of a minute (UTC) that do not count. Raises Outage."""
+        """Id and digest -> reason, of the events of a minute (UTC) that do not count. Raises Unavailable."""
         if minute not in self.minutes:
             rows = cassandra.passed_over(self.session, product([minute], range(cassandra.SHARDS)))
             self.minutes[minute] = {(row.event_id, row.digest): row.reason for row in rows}

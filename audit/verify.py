@@ -45,10 +45,10 @@ from stores import cassandra, mysql, progress, proven_hours, time_to_live
 from stores.dead_letter import addresses, letters
 from stores.hour import HOUR, hour_of
 from stores.kafka import end_offsets
-from stores.outage import patiently
 from stores.progress import Reached
 from stores.proven_hours import ByMinute, ProvenHour
 from stores.replayed import DUPLICATE, EVENT, outcomes
+from stores.retry import retry
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ def verify(
     """Waits until the pipeline passed what the ledger holds, and compares; `everything` that is kept, not only what was
     not proven before. The producer is held for what is not sealed. `now` is UTC.
 
-    Raises NotCaughtUp after `deadline_s` seconds without, and Outage when a store is away.
+    Raises NotCaughtUp after `deadline_s` seconds without, and Unavailable when a store is away.
     """
     Ledger.read(settings.ledger_path, NO_MINUTES)  # raises where there is none, before anything is held
     now = now or datetime.now(UTC)  # whatever comes from here on is younger
@@ -147,7 +147,7 @@ def wait(settings: Settings, session: Session, connection: MySQLConnectionAbstra
 
 
 def which_hours(settings: Settings, session: Session, now: datetime, everything: bool = False) -> Hours:
-    """Those to look at, and those that were proven. Raises Outage."""
+    """Those to look at, and those that were proven. Raises Unavailable."""
     busy = {datetime.fromtimestamp(hour, UTC) for hour in Ledger.hours(settings.ledger_path)}
     proven = proven_hours.read(session)
     if not proven:
@@ -159,8 +159,8 @@ def which_hours(settings: Settings, session: Session, now: datetime, everything:
 
 def prove_sealed(settings: Settings, session: Session, now: datetime, everything: bool = False) -> None:
     """Looks at sealed hours that were not proven, or at all that are kept, and remembers those that are as they should
-    be. Nothing changes them, so nothing is held meanwhile: after a month there are hundreds of them. Raises Outage.
-    """
+    be. Nothing changes them, so nothing is held meanwhile: after a month there are hundreds of them. Raises
+    Unavailable."""
     contract = contracts.load(settings.domain)
     which = which_hours(settings, session, now, everything).to_look_at
     if sealed := [hour for hour in which if is_sealed(hour, contract, now)]:
@@ -180,7 +180,7 @@ def compare(
     """Compares the ledger with both stores, while nothing moves.
 
     The ledger needs its minutes from the first hour to look at, or that MySQL has by minute, on, and the hours that
-    MySQL has. `everything`: all of MySQL's tables are held against each other by hour, too. Raises Outage.
+    MySQL has. `everything`: all of MySQL's tables are held against each other by hour, too. Raises Unavailable.
     """
     looked_at = looks(settings, session, which.to_look_at, ledger, now)
     sums = summed([*which.proven.values(), *(each.figures for each in looked_at)])
@@ -243,7 +243,7 @@ def looks(
     settings: Settings, session: Session, which: Sequence[datetime], ledger: LedgerView, now: datetime
 ) -> list[Look]:
     """Looks at some hours, the first one first, and remembers those that are sealed and as they should be. The ledger
-    needs its minutes from then on. Raises Outage."""
+    needs its minutes from then on. Raises Unavailable."""
     contract, found = contracts.load(settings.domain), []
     dead = opened(letters(settings, which[0] - HOUR), outcomes(session), contract.amount)
     expected = together(ledger_by_minute(ledger), dead.mended)
@@ -256,7 +256,7 @@ def looks(
 def look(
     session: Session, which: Sequence[datetime], expected: ByMinute, dead: Letters, contract: contracts.Contract
 ) -> Iterator[Look]:
-    """Looks at some hours in Cassandra. Raises Outage."""
+    """Looks at some hours in Cassandra. Raises Unavailable."""
     of_hour: dict[datetime, dict[tuple[datetime, str], tuple[int, int]]] = {}
     for key, value in expected.items():
         of_hour.setdefault(hour_of(key[0]), {})[key] = value
@@ -267,7 +267,7 @@ def look(
             report_at = time.monotonic() + REPORT_EVERY_S
         due = of_hour.get(hour, {})
         events = per_minute(due)
-        found = patiently(partial(archived, session, hour, events, contract), "Cassandra", STORE_DEADLINE_S)
+        found = retry(partial(archived, session, hour, events, contract), "Cassandra", STORE_DEADLINE_S)
         figures = ProvenHour(
             hour,
             found.events.total(),
@@ -281,7 +281,7 @@ def look(
 
 
 def remember(session: Session, look: Look, contract: contracts.Contract, now: datetime) -> None:
-    """Remembers a sealed hour that is as it should be, and no other. Raises Outage."""
+    """Remembers a sealed hour that is as it should be, and no other. Raises Unavailable."""
     if not look.same:
         proven_hours.forget(session, [look.figures.hour])
     elif is_sealed(look.figures.hour, contract, now):

@@ -18,7 +18,7 @@ from chaos.scene import Scene, Watch
 from local import readiness
 from producer.ledger import Ledger
 from stores.kafka import end_offsets
-from stores.outage import patiently
+from stores.retry import retry
 
 LOOK_EVERY_S = 0.3
 LATEST_S = 300.0
@@ -71,7 +71,7 @@ def recovered(scene: Scene) -> None:
     """
     settings, until = scene.settings, time.monotonic() + LATEST_S
     before = acknowledged(scene)
-    ends = patiently(lambda: end_offsets(settings), "Kafka", LATEST_S)
+    ends = retry(lambda: end_offsets(settings), "Kafka", LATEST_S)
     with Watch(settings) as watch:
         steps = (
             lambda: watch.behind(ends),

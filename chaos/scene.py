@@ -21,7 +21,7 @@ from local.stack import Stack
 from settings import Settings
 from stores import cassandra, mysql, progress
 from stores.offsets import Offsets
-from stores.outage import Outage
+from stores.retry import Unavailable
 
 REFUSES_WITHIN_S = 60.0
 
@@ -51,7 +51,7 @@ class Watch:
         try:
             connection, session = self._stores = self._stores or self._connect()
             reached = {"the aggregates": progress.aggregated(connection), "the archive": progress.archived(session)}
-        except Outage as outage:
+        except Unavailable as outage:
             self.__exit__()
             return str(outage)
         lags = [f"{query}: {at.lag(ends)} records behind" for query, at in reached.items() if not at.passed(ends)]

@@ -106,7 +106,7 @@ def _queries(settings: Settings) -> str | None:
     from spark_jobs.heartbeat import heartbeat
     from stores import mysql, progress
     from stores.kafka import end_offsets
-    from stores.outage import Outage
+    from stores.retry import Unavailable
 
     alive = heartbeat(settings)
     if not alive.exists() or time.time() - alive.stat().st_mtime > FRESH_SECONDS:
@@ -115,7 +115,7 @@ def _queries(settings: Settings) -> str | None:
         with mysql.connected(settings, "reader", settings.domain) as connection:
             reached = progress.aggregated(connection)
         lag = reached.lag(end_offsets(settings))
-    except Outage as outage:
+    except Unavailable as outage:
         return str(outage)
     age_seconds = time.time() - reached.committed_at.timestamp()
     if lag and age_seconds > FRESH_SECONDS:

@@ -29,7 +29,7 @@ from producer.pace import FARTHEST_AHEAD_S, FARTHEST_BEHIND, OutOfStep, live, un
 from producer.publish import Publisher, SendError
 from producer.records import never
 from producer.simulate import Simulation, simulate
-from stores.outage import Stopped
+from stores.retry import Stopped
 
 log = logging.getLogger("producer")
 

@@ -19,7 +19,7 @@ from producer.records import Record
 from settings import Settings
 from stores.kafka import MAX_RECORD_BYTES, by_number, outages, partitions_of
 from stores.offsets import Offsets
-from stores.outage import LONGEST_PAUSE_S, Outage, Stopped, patiently
+from stores.retry import LONGEST_PAUSE_S, Stopped, Unavailable, retry
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ def asked(question: Callable[[], Result], stop: Flag) -> Result:
         with outages():
             return question()
 
-    return patiently(ask, "Kafka", stop=stop)
+    return retry(ask, "Kafka", stop=stop)
 
 
 class Topic:
@@ -76,8 +76,8 @@ class Topic:
         try:
             self._partitions = partitions_of(consumer, self.name)
             if not self._partitions:
-                raise Outage(f"there is no topic {self.name} yet")
-        except (KafkaError, Outage):
+                raise Unavailable(f"there is no topic {self.name} yet")
+        except (KafkaError, Unavailable):
             consumer.close()
             raise
         return consumer

@@ -14,7 +14,7 @@ import settings as settings_module
 from spark_jobs import job, rebuild, rebuild_range, replay
 from spark_jobs.checkpoint import CheckpointRefused
 from spark_jobs.sinks.mysql import now
-from stores.outage import Outage
+from stores.retry import Unavailable
 
 log = logging.getLogger("spark_jobs")
 
@@ -54,7 +54,7 @@ def main() -> int:
                     (rebuild.check if options.check else rebuild.run)(of_domain)
                 case _:
                     replay.run(of_domain)
-    except (rebuild.Differs, rebuild_range.RangeRefused, replay.ReplayRefused, Outage) as error:
+    except (rebuild.Differs, rebuild_range.RangeRefused, replay.ReplayRefused, Unavailable) as error:
         log.error("%s", error)
         return 1
     except (CheckpointRefused, job.Refused, settings_module.SettingError, contracts.ContractError) as error:

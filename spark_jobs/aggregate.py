@@ -42,7 +42,7 @@ from spark_jobs.slices import VALIDATED, read_slices, validate_slices
 from spark_jobs.source import kept, records, trigger
 from stores import cassandra
 from stores.offsets import Offsets, records_between
-from stores.outage import Outage, patiently
+from stores.retry import Unavailable, retry
 
 log = logging.getLogger(__name__)
 
@@ -125,22 +125,22 @@ class Aggregate:
 
     def open(self) -> None:
         """Finds out where the store is, or begins it. Raises CheckpointRefused."""
-        stored = patiently(self.sink.progress, "MySQL")
+        stored = retry(self.sink.progress, "MySQL")
         self.checkpoint.check(QUERY, stored)
         has = kept(self.settings)
         if stored is None:
             self.first = has.first
             self.checkpoint_id = self.checkpoint.create()
-            patiently(lambda: self.sink.begin(self.checkpoint_id, self.first), "MySQL")
+            retry(lambda: self.sink.begin(self.checkpoint_id, self.first), "MySQL")
         else:
             has.check(QUERY, stored.offsets)
             self.first, self.checkpoint_id, self.merged_batch = stored.offsets, stored.checkpoint_id, stored.batch_id
-            self.dedup = patiently(lambda: self.sink.remembered(self.contract.business_key), "MySQL")
-        self.dedup.decided = patiently(
+            self.dedup = retry(lambda: self.sink.remembered(self.contract.business_key), "MySQL")
+        self.dedup.decided = retry(
             lambda: archive_sink.passed_over(self.settings, self._partitions_held()), "Cassandra"
         )
         self.caught_up_at = None if records_between(self.first, has.end) else now()
-        patiently(lambda: self.sink.note_expectations(expectations(self.settings.domain)), "MySQL")
+        retry(lambda: self.sink.note_expectations(expectations(self.settings.domain)), "MySQL")
 
     def renew(self, archived: Offsets) -> None:
         """Puts a new checkpoint in the place of one that is lost, damaged or foreign, if MySQL knows of one.
@@ -149,7 +149,7 @@ class Aggregate:
         that, with the first record that it has. Raises CheckpointRefused where it would leave out what is archived:
         everything before `archived`.
         """
-        stored = patiently(self.sink.progress, "MySQL")
+        stored = retry(self.sink.progress, "MySQL")
         if stored is None:
             return
         has = kept(self.settings)
@@ -161,7 +161,7 @@ class Aggregate:
             if any(start.get(p) != stored.offsets.get(p, 0) < end for p, end in archived.items()):
                 raise
             log.warning("%s: starting a new checkpoint", refused)
-            patiently(partial(self.sink.restart, self.checkpoint.create(), stored.batch_id, start), "MySQL")
+            retry(partial(self.sink.restart, self.checkpoint.create(), stored.batch_id, start), "MySQL")
 
     def _partitions_held(self) -> list[tuple[datetime, int]]:
         """The archive's partitions of which events may still come: what was decided about them may be needed."""
@@ -192,7 +192,7 @@ class Aggregate:
         validated = read_slices(slices.column("validated").to_pylist()) if slices.num_rows else self._nothing()
         batch = self.digest(validated, batch_id, started_at)
         # Before the others count: should this die between the two, it is decided all the same.
-        patiently(lambda: archive_sink.pass_over(self.settings, self.archive, batch.passed_over), "Cassandra")
+        retry(lambda: archive_sink.pass_over(self.settings, self.archive, batch.passed_over), "Cassandra")
         if not self.sink.commit(self.checkpoint_id, batch):
             log.warning("%s: batch %d had been committed already", QUERY, batch_id)
         self.merged_batch = batch_id
@@ -252,5 +252,5 @@ class Aggregate:
         try:
             self.sink.expire(ages)
             self.expired_at = caught_up_at
-        except Outage as outage:
+        except Unavailable as outage:
             log.warning("%s: old rows stay for now: %s", QUERY, outage)

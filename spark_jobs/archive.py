@@ -27,7 +27,7 @@ from spark_jobs.slices import validated, worker_validator
 from spark_jobs.source import kept, records, trigger
 from stores import cassandra, dead_letter
 from stores.offsets import from_json, records_between, to_json
-from stores.outage import Outage, patiently
+from stores.retry import Unavailable, retry
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ def archive_slices(settings: Settings, generation: int, slices: Iterable[pa.Reco
         try:
             cassandra_sink.write(settings, archives, good)
             dead_letter.write(settings, rejects(settings.events_topic, generation, bad))
-        except Outage as error:
+        except Unavailable as error:
             outage = str(error)
         yield pa.RecordBatch.from_pydict(
             {
@@ -99,7 +99,7 @@ class Archive:
         self.session: Session | None = None
 
     def connect(self) -> None:
-        self.session = patiently(lambda: cassandra.connect(self.settings, "spark", self.settings.domain), "Cassandra")
+        self.session = retry(lambda: cassandra.connect(self.settings, "spark", self.settings.domain), "Cassandra")
 
     def close(self) -> None:
         if self.session is not None:
@@ -109,7 +109,7 @@ class Archive:
     def open(self) -> None:
         """Finds out where the store is, or begins it. Raises CheckpointRefused."""
         self.connect()
-        stored = patiently(self.stored, "Cassandra")
+        stored = retry(self.stored, "Cassandra")
         self.checkpoint.check(QUERY, stored)
         has = kept(self.settings)
         if stored is None:
@@ -125,7 +125,7 @@ class Archive:
         the first record that it has.
         """
         self.connect()
-        stored, has = patiently(self.stored, "Cassandra"), kept(self.settings)
+        stored, has = retry(self.stored, "Cassandra"), kept(self.settings)
         try:
             self.checkpoint.check(QUERY, stored)
             if stored is not None:
@@ -152,30 +152,30 @@ class Archive:
     def restart(self, progress: Progress) -> None:
         """Notes a new checkpoint."""
         self.progress = progress
-        patiently(self._note, "Cassandra")
+        retry(self._note, "Cassandra")
 
     def write(self, frame: DataFrame, batch_id: int) -> None:
         """Writes one micro-batch; a replayed one is written again, and counted once."""
-        rejected = patiently(lambda: self._run(frame), f"{QUERY}: batch {batch_id}")
+        rejected = retry(lambda: self._run(frame), f"{QUERY}: batch {batch_id}")
         if batch_id <= self.progress.batch_id:
             return
         end = self.checkpoint.end_offsets(batch_id)
         self.totals["records"] += records_between(self.progress.offsets, end)
         self.totals["rejected"] += rejected
         self.progress = replace(self.progress, batch_id=batch_id, offsets=end)
-        patiently(self._note, "Cassandra")
+        retry(self._note, "Cassandra")
 
     def _run(self, frame: DataFrame) -> int:
-        """Has the workers write the micro-batch; returns the number of rejects. Raises Outage."""
+        """Has the workers write the micro-batch; returns the number of rejects. Raises Unavailable."""
         work = partial(archive_slices, self.settings, self.generation)
         outcomes = frame.mapInArrow(work, OUTCOME).toArrow().to_pylist()
         for outcome in outcomes:
             if outcome["outage"]:
-                raise Outage(outcome["outage"])
+                raise Unavailable(outcome["outage"])
         return sum(outcome["rejected"] for outcome in outcomes)
 
     def stored(self) -> Progress | None:
-        """Where Cassandra is; None before the first start. Raises Outage."""
+        """Where Cassandra is; None before the first start. Raises Unavailable."""
         with cassandra.outages():
             row = self.session.execute(
                 "SELECT checkpoint_id, batch_id, offsets, records, rejected, generation, "

@@ -15,7 +15,7 @@ from spark_jobs.aggregate import Aggregate
 from spark_jobs.archive import Archive
 from spark_jobs.job import Refused, refusal
 from stores.offsets import Offsets
-from stores.outage import patiently
+from stores.retry import retry
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ def complete_aggregates(settings: Settings, spark: SparkSession) -> Offsets:
     query.open()
     run_through(query, spark)
     query.rollup.close()
-    stored = patiently(query.sink.progress, "MySQL")
+    stored = retry(query.sink.progress, "MySQL")
     return stored.offsets if stored else {}
 
 

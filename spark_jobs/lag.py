@@ -10,7 +10,7 @@ from kafka import KafkaConsumer
 from settings import Settings
 from stores.kafka import FETCH_WITHIN_S, appended_ms, by_number, outages, partitions_of
 from stores.offsets import Offsets, lag, waiting
-from stores.outage import Outage
+from stores.retry import Unavailable
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,11 @@ class LagMeter:
     _consumer: KafkaConsumer | None = field(default=None, init=False)
 
     def behind(self, reached: Offsets) -> Lag:
-        """The lag of a query that has processed everything before these offsets. Raises Outage."""
+        """The lag of a query that has processed everything before these offsets. Raises Unavailable."""
         try:
             with outages():
                 return self._behind(reached)
-        except Outage:
+        except Unavailable:
             self.close()
             raise
 
@@ -61,5 +61,5 @@ class LagMeter:
             return Lag(0, 0)
         appended = [appended_ms(self._consumer, topic, p, offset) for p, offset in oldest.items()]
         if None in appended:
-            raise Outage(f"Kafka: no answer about {topic} in {FETCH_WITHIN_S:.0f} s")
+            raise Unavailable(f"Kafka: no answer about {topic} in {FETCH_WITHIN_S:.0f} s")
         return Lag(lag(reached, ends), max(0, int(time.time() * 1000) - min(appended)))

@@ -30,7 +30,7 @@ from spark_jobs.lag import Lag, LagMeter
 from spark_jobs.query_progress import Report, report
 from spark_jobs.sinks.query_progress import ProgressSink
 from stores.offsets import Offsets
-from stores.outage import Outage, patiently
+from stores.retry import Unavailable, retry
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +121,7 @@ class Recorder:
         while True:
             stopped = stopping.wait(pause_s)
             try:
-                patiently(self.record, "the queries' progress")
+                retry(self.record, "the queries' progress")
                 pause_s = WRITE_EVERY_S
             except Exception:
                 pause_s = AFTER_ERROR_S
@@ -136,7 +136,7 @@ class Recorder:
         self.sink.close()
 
     def record(self) -> None:
-        """Writes what is waiting. Raises Outage."""
+        """Writes what is waiting. Raises Unavailable."""
         if self.reports.dropped > self.dropped:
             self.dropped = self.reports.dropped
             log.warning("%d reports of micro-batches were dropped until now: MySQL was away too long", self.dropped)
@@ -150,7 +150,7 @@ class Recorder:
         """The lag of each query; of none while Kafka is away."""
         try:
             return {query: self.meter.behind(offsets) for query, offsets in self.reached.items()}
-        except Outage as outage:
+        except Unavailable as outage:
             log.warning("the lag is unknown: %s", outage)
             return {}
 

@@ -177,7 +177,7 @@ def read_archive(settings: Settings, slices: Iterable[pa.RecordBatch]) -> Iterat
 
 def validated_partition(settings: Settings, validator: Validator, minute: datetime, shard: int) -> pl.DataFrame:
     """The events of a partition: Validator.validate_archived's columns, digest, and `decided`, null where they count.
-    Raises Outage."""
+    Raises Unavailable."""
     payloads, digests = read_partition(settings, domains.raw_tables(settings.domain)[0], minute, shard)
     validated = validator.validate_archived(payloads, minute).with_columns(
         pl.Series("digest", digests, dtype=pl.UInt64)
@@ -264,7 +264,7 @@ def recompute(
 
 def first_whole(settings: Settings, hours: Iterable[datetime]) -> datetime:
     """The first of these hours (UTC) of which the archive has all events still; the one to come where it has none of
-    any. UTC, naive. Raises Outage."""
+    any. UTC, naive. Raises Unavailable."""
     at, lives = datetime.now(UTC), replay.lives(settings)
     return min((hour for hour in hours if is_kept(hour, lives, at)), default=hour_of(at) + HOUR).replace(tzinfo=None)
 
@@ -272,7 +272,7 @@ def first_whole(settings: Settings, hours: Iterable[datetime]) -> datetime:
 def keep(settings: Settings, connection: Any, until: datetime) -> dict[str, pl.DataFrame]:
     """Copies what is older than `until` (UTC, naive) from the old tables, and notes how far back the new ones reach.
 
-    Returns, by the table, keys of copied rows that have what came afterwards in them, too. Raises Outage.
+    Returns, by the table, keys of copied rows that have what came afterwards in them, too. Raises Unavailable.
     """
     copied = {}
     with mysql.transaction(connection) as cursor:
@@ -307,7 +307,7 @@ def decided(
     settings: Settings, dedup: Dedup, events: pl.DataFrame, undecided_from: datetime | None, remembered: timedelta
 ) -> pl.DataFrame:
     """Archived events of an hour, in any order, with their `outcome`. What is passed over only here is noted, so that
-    the stream knows it, too. Raises Outage.
+    the stream knows it, too. Raises Unavailable.
 
     Events under one id are told apart from `undecided_from` on, against those of as long as `remembered` before it.
     """

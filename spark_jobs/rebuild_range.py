@@ -38,8 +38,8 @@ from spark_jobs.sinks.mysql import QUERY, SEEN_IDS, MySQLSink, merge_rows, now
 from stores import cassandra, coverage, mysql, progress
 from stores.hour import HOUR, MINUTE, minutes
 from stores.offsets import Offsets, from_json
-from stores.outage import Outage, patiently
 from stores.replayed import closed
+from stores.retry import Unavailable, retry
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +88,8 @@ def minute(text: str) -> datetime:
 
 
 def run(settings: Settings, since: datetime, until: datetime) -> None:
-    """Recomputes the rows from `since` up to `until` (whole minutes, UTC, naive). Raises RangeRefused and Outage."""
+    """Recomputes the rows from `since` up to `until` (whole minutes, UTC, naive). Raises RangeRefused and
+    Unavailable."""
     refuse_lag(settings)
     with mysql.connected(settings, "spark", settings.domain) as connection:
         since = max(since, minutes_from(settings, connection))
@@ -98,13 +99,13 @@ def run(settings: Settings, since: datetime, until: datetime) -> None:
             )
         counted = look(settings, connection)
         # Else an event that has counted, and is archived a moment later, would be taken for neither then nor new since.
-        patiently(lambda: await_archive(settings, reached(connection)), "the archive", SWAP_WITHIN_S)
+        retry(lambda: await_archive(settings, reached(connection)), "the archive", SWAP_WITHIN_S)
         events = Events(settings, counted, since, until)
         keys = {table.name: events.keys(table, connection) for table in events.tables if "minute" not in table.key}
         for table in events.tables:
             if table.name in keys:
                 events.widen(table, keys[table.name])
-        patiently(lambda: swap(settings, connection, events, keys), "the swap", SWAP_WITHIN_S)
+        retry(lambda: swap(settings, connection, events, keys), "the swap", SWAP_WITHIN_S)
     log.info("recomputed %s up to %s", since, until)
 
 
@@ -169,7 +170,8 @@ class Events:
         self.by_minute = {at: self._counted(at) for at in minutes(since, until)}
 
     def read(self, at: datetime) -> pl.DataFrame:
-        """The archived events of a minute (UTC, naive): validated_partition's columns and minute. Raises Outage."""
+        """The archived events of a minute (UTC, naive): validated_partition's columns and minute. Raises
+        Unavailable."""
         moment = at.replace(tzinfo=UTC)
         validated = pl.concat(
             validated_partition(self.settings, self.validator, moment, shard) for shard in range(cassandra.SHARDS)
@@ -211,8 +213,8 @@ class Events:
     def counted_since(self, settings: Settings) -> pl.DataFrame:
         """The events from the first minute read on that have counted since then, while nothing more can count.
 
-        Raises Outage where the archive does not have all of them yet, and RangeRefused when it is too late to tell.
-        """
+        Raises Unavailable where the archive does not have all of them yet, and RangeRefused when it is too late to
+        tell."""
         kept = [at for at in self.by_minute if at >= self.counted.since]
         if kept and min(kept) < kept_since(settings) - FORGOTTEN_AFTER:
             raise RangeRefused("it took so long that ids were forgotten meanwhile: choose a shorter range")
@@ -223,7 +225,7 @@ class Events:
                 events = self.read(at)
                 new = events.filter(~self.counted.seen.holds(events) & now_seen.holds(events))
                 if new.height != more:
-                    raise Outage(f"the archive does not have all events of {at} yet")
+                    raise Unavailable(f"the archive does not have all events of {at} yet")
                 found.append(new.filter(pl.col("decided").is_null()))
         return pl.concat(found)
 
@@ -233,7 +235,7 @@ def bytes_of(value: Any) -> Any:
 
 
 def swap(settings: Settings, connection: Any, events: Events, keys: Mapping[str, pl.DataFrame]) -> None:
-    """Puts the recomputed rows in the place of the old ones, in one transaction. Raises RangeRefused and Outage.
+    """Puts the recomputed rows in the place of the old ones, in one transaction. Raises RangeRefused and Unavailable.
 
     `keys`: by name of a table without minutes, the keys of its rows.
     """
@@ -270,10 +272,10 @@ def delete_keys(cursor: Any, table: Table, keys: pl.DataFrame) -> None:
 
 
 def await_archive(settings: Settings, offsets: Offsets) -> None:
-    """Waits until Cassandra has all that MySQL has counted. Raises Outage when it takes too long."""
+    """Waits until Cassandra has all that MySQL has counted. Raises Unavailable when it takes too long."""
     deadline = time.monotonic() + ARCHIVE_WITHIN_S
     with cassandra.connected(settings, "reader", settings.domain) as session:
         while not progress.archived(session).passed(offsets):
             if time.monotonic() > deadline:
-                raise Outage("the archive is behind the aggregates")
+                raise Unavailable("the archive is behind the aggregates")
             time.sleep(LOOK_EVERY_S)

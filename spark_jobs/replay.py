@@ -54,8 +54,8 @@ class ReplayRefused(RuntimeError):  # noqa: N818 - it says what happened
 
 
 def run(settings: Settings) -> None:
-    """Replays the domain's dead letters. Raises ReplayRefused, CheckpointRefused, Outage, and as drain.run_through; can
-    be run again then."""
+    """Replays the domain's dead letters. Raises ReplayRefused, CheckpointRefused, Unavailable, and as
+    drain.run_through; can be run again then."""
     with only_one(settings), Ledger.held(settings.ledger_path):
         with session.running(settings) as spark:
             archived = complete_archive(settings, spark).progress.offsets
@@ -69,7 +69,7 @@ def run(settings: Settings) -> None:
 
 
 def expired_hours(settings: Settings) -> dict[datetime, ProvenHour]:
-    """What was proven of hours whose events and dead letters may have expired since. Raises Outage."""
+    """What was proven of hours whose events and dead letters may have expired since. Raises Unavailable."""
     with cassandra.connected(settings, "reader", settings.domain) as reader, cassandra.outages():
         in_force, at = time_to_live.read(reader), datetime.now(UTC)
         found = proven_hours.read(reader).items()
@@ -77,14 +77,14 @@ def expired_hours(settings: Settings) -> dict[datetime, ProvenHour]:
 
 
 def lives(settings: Settings) -> list[TimeToLive]:
-    """How long the archive's rows are kept. Raises Outage."""
+    """How long the archive's rows are kept. Raises Unavailable."""
     with cassandra.connected(settings, "reader", settings.domain) as reader, cassandra.outages():
         return time_to_live.read(reader)
 
 
 def letters_kept(settings: Settings) -> Iterator[Letter]:
     """The dead letters that have not expired, nor what else occurred when their events did: Kafka deletes later. Raises
-    Outage."""
+    Unavailable."""
     in_force, at, max_late = lives(settings), datetime.now(UTC), contracts.load(settings.domain).max_late
     return (letter for letter in letters(settings) if is_kept(hour_of(letter[0].appended_at - max_late), in_force, at))
 
@@ -165,13 +165,14 @@ def replay(settings: Settings) -> tuple[int, int, int]:
 
 
 def counted_lately(settings: Settings) -> Dedup:
-    """What the stream remembers. Raises Outage."""
+    """What the stream remembers. Raises Unavailable."""
     with closing(MySQLSink(settings)) as sink:
         return sink.remembered(contracts.load(settings.domain).business_key)
 
 
 def with_outcomes(settings: Settings, dedup: Dedup, validator: Validator, good: pl.DataFrame) -> pl.DataFrame:
-    """Good letters with their `outcome`: DUPLICATE is what the stream remembers, or the archive has. Raises Outage."""
+    """Good letters with their `outcome`: DUPLICATE is what the stream remembers, or the archive has. Raises
+    Unavailable."""
     told = dedup.outcomes(good).with_row_index("row")
     archives = domains.raw_tables(settings.domain)
     there = archive_sink.archived(settings, archives[0], told)

@@ -24,7 +24,7 @@ from spark_jobs.sinks import hours
 from spark_jobs.sinks.mysql import delete_older
 from stores import coverage, mysql
 from stores.hour import hour_of, hours_between
-from stores.outage import Outage
+from stores.retry import Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ def ages(settings: Settings, caught_up_at: datetime) -> Ages:
 
 
 def begin(settings: Settings) -> None:
-    """Makes tables of before what `run` expects. Raises Outage."""
+    """Makes tables of before what `run` expects. Raises Unavailable."""
     with (
         mysql.connected(settings, "spark", settings.domain) as connection,
         mysql.transaction(connection) as cursor,
@@ -69,7 +69,7 @@ def begin(settings: Settings) -> None:
 
 def run(connection: MySQLConnectionAbstract, domain: str, sealed: datetime, minutes: datetime) -> None:
     """Adds up the hours before `sealed` that were not, and deletes the minutes of hours before `minutes`, which must
-    not be later; an hour at a time (UTC, naive, beginnings of hours). Raises Outage."""
+    not be later; an hour at a time (UTC, naive, beginnings of hours). Raises Unavailable."""
     with mysql.transaction(connection) as cursor:
         cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")  # whatever the server's own is
         reach = coverage.read(cursor)
@@ -90,7 +90,7 @@ def each(
 
 
 def forget(connection: MySQLConnectionAbstract, domain: str, before: datetime) -> None:
-    """Deletes the hours that are older than `before` (UTC, naive, an hour's beginning). Raises Outage."""
+    """Deletes the hours that are older than `before` (UTC, naive, an hour's beginning). Raises Unavailable."""
     with mysql.transaction(connection) as cursor:  # first: what may be incomplete is not counted on any more
         cursor.execute("UPDATE coverage SET hours_from = GREATEST(hours_from, %s)", (before,))
     for table in tables_of_hours(domain):
@@ -137,7 +137,7 @@ class Background:
                 return
             try:
                 once(self.settings, wanted)
-            except Outage as outage:
+            except Unavailable as outage:
                 log.warning("old rows stay as they are for now: %s", outage)
             except Exception as failure:
                 with self._asked:
@@ -146,7 +146,7 @@ class Background:
 
 
 def once(settings: Settings, wanted: Ages) -> None:
-    """Adds up and deletes what has come to these ages. Raises Outage."""
+    """Adds up and deletes what has come to these ages. Raises Unavailable."""
     begin(settings)
     with mysql.connected(settings, "spark", settings.domain) as connection:
         with mysql.transaction(connection) as cursor:  # while the first one is there

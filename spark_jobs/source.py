@@ -13,7 +13,7 @@ from spark_jobs.checkpoint import Kept
 from spark_jobs.validation import MAX_RECORD_BYTES
 from stores.kafka import bounds
 from stores.offsets import Offsets
-from stores.outage import patiently
+from stores.retry import retry
 
 
 def records(spark: SparkSession, settings: Settings, start: Offsets) -> DataFrame:
@@ -51,7 +51,7 @@ def starting_offsets(topic: str, offsets: Offsets) -> str:
 
 def kept(settings: Settings) -> Kept:
     """What Kafka has of the domain's events; waits through outages."""
-    return patiently(lambda: Kept(*bounds(settings)), "Kafka")
+    return retry(lambda: Kept(*bounds(settings)), "Kafka")
 
 
 def trigger(interval_ms: int, once: bool) -> dict[str, Any]:

@@ -16,14 +16,14 @@ from contracts import ContractError
 from contracts.release import check
 from stores import cassandra, kafka, mysql
 from stores.migration import SchemaError
-from stores.outage import patiently
+from stores.retry import retry
 
 DEADLINE_S = 120.0
 
 
 def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    for driver in ("kafka", "cassandra", "mysql"):  # what they say of an outage, `patiently` says better
+    for driver in ("kafka", "cassandra", "mysql"):  # what they say of an outage, `retry` says better
         logging.getLogger(driver).setLevel(logging.CRITICAL)
     settings = settings_module.load()
     try:
@@ -31,7 +31,7 @@ def main() -> None:
             check(domain)
         with ThreadPoolExecutor() as pool:
             for done in [
-                pool.submit(patiently, partial(set_up, store, settings), name, DEADLINE_S)
+                pool.submit(retry, partial(set_up, store, settings), name, DEADLINE_S)
                 for name, store in {"MySQL": mysql, "Cassandra": cassandra, "Kafka": kafka}.items()
             ]:
                 done.result()
@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def set_up(store: ModuleType, settings: settings_module.Settings) -> None:
-    """One store, a domain after the other. Raises Outage."""
+    """One store, a domain after the other. Raises Unavailable."""
     for of_domain in settings.each():
         store.set_up(of_domain)
 

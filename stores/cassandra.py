@@ -30,7 +30,7 @@ from contracts.contract import RAW
 from settings import ROOT, Settings
 from stores import time_to_live
 from stores.migration import OPTIONS, CassandraTable, cassandra_statements
-from stores.outage import Outage
+from stores.retry import Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -71,17 +71,17 @@ def shard(key: bytes) -> int:
 
 @contextmanager
 def outages() -> Iterator[None]:
-    """Turns the driver's errors that mean an outage into Outage."""
+    """Turns the driver's errors that mean an outage into Unavailable."""
     try:
         yield
     except NoHostAvailable as error:
         if any(isinstance(cause, AuthenticationFailed | Unauthorized) for cause in error.errors.values()):
             raise
-        raise Outage(f"Cassandra: {error}") from error
+        raise Unavailable(f"Cassandra: {error}") from error
     except (OperationTimedOut, RequestExecutionException, ConnectionException) as error:
         if isinstance(error, Unauthorized | AuthenticationFailed):
             raise
-        raise Outage(f"Cassandra: {type(error).__name__}: {error}") from error
+        raise Unavailable(f"Cassandra: {type(error).__name__}: {error}") from error
 
 
 def _open(settings: Settings, user: str, password: str, keyspace: str | None) -> Session:
@@ -119,7 +119,7 @@ def connected(settings: Settings, role: str, keyspace: str | None = None) -> Ite
 
 
 def connect(settings: Settings, role: str, keyspace: str | None = None) -> Session:
-    """A session as admin, spark, reader or auditor; close it by `session.cluster.shutdown()`. Raises Outage."""
+    """A session as admin, spark, reader or auditor; close it by `session.cluster.shutdown()`. Raises Unavailable."""
     return _open(settings, role, passwords.read(settings, f"cassandra_{role}"), keyspace)
 
 
@@ -171,7 +171,7 @@ def _script(stem: str, ttl_seconds: int, field: Field | None = None, **names: st
 
 
 def set_up(settings: Settings, report: Callable[[str], None] = log.info) -> None:
-    """Makes roles, the domain's keyspace and tables where they are missing. Raises Outage."""
+    """Makes roles, the domain's keyspace and tables where they are missing. Raises Unavailable."""
     domain = settings.domain
     with outages():
         session = _admin(settings)

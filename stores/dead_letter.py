@@ -59,7 +59,7 @@ def _producer(servers: str) -> KafkaProducer:
 
 
 def write(settings: Settings, rejects: Iterable[Reject]) -> None:
-    """Publishes a domain's rejects and waits until the broker has them all. Raises Outage."""
+    """Publishes a domain's rejects and waits until the broker has them all. Raises Unavailable."""
     with outages():
         producer, topic = _producer(settings.kafka), settings.dead_letter_topic
         # A tombstone's absent value would stay absent: an empty one is what it is told by, with the reason `empty`.
@@ -101,7 +101,7 @@ Letter = tuple[Address, bytes]
 
 def letters(settings: Settings, since: datetime | None = None) -> Iterator[Letter]:
     """The rejected records of the domain with their values, each once however often it was written; those that came
-    from `since` on (UTC), and some before. Raises Outage."""
+    from `since` on (UTC), and some before. Raises Unavailable."""
     found = set()
     for record in read_all(settings, settings.dead_letter_topic, since):
         headers = {name: value.decode() for name, value in record.headers}
@@ -116,5 +116,5 @@ def letters(settings: Settings, since: datetime | None = None) -> Iterator[Lette
 
 
 def addresses(settings: Settings) -> list[Address]:
-    """The addresses of the domain's rejected records. Raises Outage."""
+    """The addresses of the domain's rejected records. Raises Unavailable."""
     return [address for address, _ in letters(settings)]

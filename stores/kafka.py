@@ -15,7 +15,7 @@ from kafka.errors import KafkaError
 
 from settings import SettingError, Settings
 from stores.offsets import Offsets
-from stores.outage import Outage
+from stores.retry import Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -30,12 +30,12 @@ and whence."""
 
 @contextmanager
 def outages() -> Iterator[None]:
-    """Turns the client's errors that can be retried into Outage."""
+    """Turns the client's errors that can be retried into Unavailable."""
     try:
         yield
     except KafkaError as error:
         if error.retriable:
-            raise Outage(f"Kafka: {type(error).__name__}: {error}") from error
+            raise Unavailable(f"Kafka: {type(error).__name__}: {error}") from error
         raise
 
 
@@ -71,7 +71,7 @@ def topics(settings: Settings) -> dict[str, dict[str, object]]:
 def set_up(settings: Settings, report: Callable[[str], None] = log.info) -> None:
     """Makes the topics that are missing, and those that are there what the settings say.
 
-    Raises SettingError where a topic would lose partitions, and Outage.
+    Raises SettingError where a topic would lose partitions, and Unavailable.
     """
     with outages():
         client = KafkaAdminClient(bootstrap_servers=settings.kafka)
@@ -114,27 +114,27 @@ def _configure(client: KafkaAdminClient, topic: str, wanted: dict[str, str], rep
 
 @contextmanager
 def _asked(settings: Settings) -> Iterator[tuple[KafkaConsumer, list[TopicPartition]]]:
-    """A client to ask about the events' topic, and its partitions. Raises Outage."""
+    """A client to ask about the events' topic, and its partitions. Raises Unavailable."""
     topic = settings.events_topic
     with outages():
         consumer = KafkaConsumer(bootstrap_servers=settings.kafka)
         try:
             partitions = partitions_of(consumer, topic)
             if not partitions:
-                raise Outage(f"Kafka has no topic {topic}: 'make up' makes it")
+                raise Unavailable(f"Kafka has no topic {topic}: 'make up' makes it")
             yield consumer, partitions
         finally:
             consumer.close()
 
 
 def bounds(settings: Settings) -> tuple[Offsets, Offsets]:
-    """The first offset of each partition of the events' topic, and the next one at its end. Raises Outage."""
+    """The first offset of each partition of the events' topic, and the next one at its end. Raises Unavailable."""
     with _asked(settings) as (consumer, partitions):
         return by_number(consumer.beginning_offsets(partitions)), by_number(consumer.end_offsets(partitions))
 
 
 def end_offsets(settings: Settings) -> Offsets:
-    """The next offset of each partition of the events' topic. Raises Outage."""
+    """The next offset of each partition of the events' topic. Raises Unavailable."""
     with _asked(settings) as (consumer, partitions):
         return by_number(consumer.end_offsets(partitions))
 
@@ -162,7 +162,8 @@ def appended_ms(consumer: KafkaConsumer, topic: str, partition: int, offset: int
 
 
 def read_all(settings: Settings, topic: str, since: datetime | None = None) -> Iterator[Any]:
-    """The records of a topic from its beginning, or from a time (UTC) on, to where its end is now. Raises Outage."""
+    """The records of a topic from its beginning, or from a time (UTC) on, to where its end is now. Raises
+    Unavailable."""
     with outages():
         consumer = KafkaConsumer(
             bootstrap_servers=settings.kafka,

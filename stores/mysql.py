@@ -17,7 +17,7 @@ import passwords
 from settings import ROOT, Settings
 from stores import coverage, time_zones
 from stores.migration import mysql_statement
-from stores.outage import Outage
+from stores.retry import Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -58,17 +58,17 @@ def is_outage(error: mysql.connector.Error) -> bool:
 
 @contextmanager
 def outages() -> Iterator[None]:
-    """Turns the driver's errors that mean an outage into Outage."""
+    """Turns the driver's errors that mean an outage into Unavailable."""
     try:
         yield
     except mysql.connector.Error as error:
         if is_outage(error):
-            raise Outage(f"MySQL: {error}") from error
+            raise Unavailable(f"MySQL: {error}") from error
         raise
 
 
 def connect(settings: Settings, user: str, database: str | None = None) -> MySQLConnectionAbstract:
-    """A connection in UTC without autocommit; `user` is root, spark, reader or superset. Raises Outage."""
+    """A connection in UTC without autocommit; `user` is root, spark, reader or superset. Raises Unavailable."""
     with outages():
         return mysql.connector.connect(
             host=settings.mysql_host,
@@ -96,7 +96,8 @@ def connected(settings: Settings, user: str, database: str | None = None) -> Ite
 
 @contextmanager
 def transaction(connection: MySQLConnectionAbstract) -> Iterator[Any]:
-    """A cursor inside one transaction: committed at the end, rolled back where anything was raised. Raises Outage."""
+    """A cursor inside one transaction: committed at the end, rolled back where anything was raised. Raises
+    Unavailable."""
     with outages():
         cursor = connection.cursor()
         try:
@@ -113,7 +114,8 @@ def transaction(connection: MySQLConnectionAbstract) -> Iterator[Any]:
 
 
 def query(connection: MySQLConnectionAbstract, sql: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """The rows of a SELECT, read in a transaction of its own so that it sees what is committed now. Raises Outage."""
+    """The rows of a SELECT, read in a transaction of its own so that it sees what is committed now. Raises
+    Unavailable."""
     with transaction(connection) as cursor:
         cursor.execute(sql, values)
         return cursor.fetchall()
@@ -136,7 +138,8 @@ def run_file(cursor: Any, stem: str, report: Callable[[str], None]) -> None:
 
 
 def set_up(settings: Settings, report: Callable[[str], None] = log.info) -> None:
-    """Makes databases, users and tables where they are missing; changes nothing where they are there. Raises Outage."""
+    """Makes databases, users and tables where they are missing; changes nothing where they are there. Raises
+    Unavailable."""
     domain = settings.domain
     with connected(settings, "root") as connection:
         cursor = connection.cursor()
@@ -174,7 +177,7 @@ def scripts(domain: str) -> list[str]:
 @contextmanager
 def empty_database(cursor: Any, name: str, scripts: Iterable[str]) -> Iterator[None]:
     """Makes a database of this name, in place of one that is there, with what the scripts make, and uses it; drops it
-    at the end. Raises Outage."""
+    at the end. Raises Unavailable."""
     with outages():
         cursor.execute(f"DROP DATABASE IF EXISTS `{name}`")
         cursor.execute(f"CREATE DATABASE `{name}` {COLLATION}")

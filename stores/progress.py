@@ -38,7 +38,7 @@ NOTHING = Reached({}, 0, 0, datetime.fromtimestamp(0, UTC))
 
 
 def archived(session: Session) -> Reached:
-    """How far the archive got. Raises Outage."""
+    """How far the archive got. Raises Unavailable."""
     with cassandra.outages():
         row = session.execute("SELECT * FROM checkpoints WHERE query = 'archive'").one()
     if row is None:
@@ -47,7 +47,7 @@ def archived(session: Session) -> Reached:
 
 
 def aggregated(connection: MySQLConnectionAbstract) -> Reached:
-    """How far the aggregates got. Raises Outage."""
+    """How far the aggregates got. Raises Unavailable."""
     rows = mysql.query(
         connection,
         "SELECT offsets, records, rejected, committed_at, aggregated, duplicates FROM checkpoints "

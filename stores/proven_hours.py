@@ -41,7 +41,7 @@ class ProvenHour:
 
 
 def read(session: Session) -> dict[datetime, ProvenHour]:
-    """Hour -> what was proven of it. Raises Outage."""
+    """Hour -> what was proven of it. Raises Unavailable."""
     with outages():
         rows = session.execute("SELECT hour, events, conflicts, repeats, letters, closed, mended FROM proven_hours")
         found = (
@@ -52,7 +52,7 @@ def read(session: Session) -> dict[datetime, ProvenHour]:
 
 
 def remember(session: Session, proven: ProvenHour, now: datetime) -> None:
-    """Raises Outage."""
+    """Raises Unavailable."""
     with outages():
         session.execute(
             "INSERT INTO proven_hours (hour, events, conflicts, repeats, letters, closed, mended, proven_at) "
@@ -71,7 +71,7 @@ def remember(session: Session, proven: ProvenHour, now: datetime) -> None:
 
 
 def forget(session: Session, which: Iterable[datetime]) -> None:
-    """Makes hours to be proven anew; any time in an hour (UTC) stands for it. Raises Outage."""
+    """Makes hours to be proven anew; any time in an hour (UTC) stands for it. Raises Unavailable."""
     with outages():
         for hour in sorted({hour_of(moment) for moment in which}):
             session.execute("DELETE FROM proven_hours WHERE hour = %s", (hour,))

@@ -13,13 +13,13 @@ EVENT, DUPLICATE = "event", "duplicate"
 
 
 def outcomes(session: Session) -> dict[Place, str]:
-    """Each dead letter that is closed -> EVENT or DUPLICATE. Raises Outage."""
+    """Each dead letter that is closed -> EVENT or DUPLICATE. Raises Unavailable."""
     with cassandra.outages():
         rows = session.execute("SELECT kafka_partition, kafka_offset, outcome FROM replayed")
         return {(row.kafka_partition, row.kafka_offset): row.outcome for row in rows}
 
 
 def closed(settings: Settings) -> dict[Place, str]:
-    """The `outcomes`, by a connection of its own. Raises Outage."""
+    """The `outcomes`, by a connection of its own. Raises Unavailable."""
     with cassandra.connected(settings, "reader", settings.domain) as session:
         return outcomes(session)

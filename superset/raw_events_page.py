@@ -27,10 +27,10 @@ import settings as settings_module
 from audit import raw_events
 from audit.raw_events import BadQuestion, Event, UnknownKey
 from contracts import Contract
-from stores.outage import Outage
+from stores.retry import Unavailable
 
 SHOWN_AT_MOST = 500
-STATUS = {BadQuestion: 400, UnknownKey: 404, Outage: 503}
+STATUS = {BadQuestion: 400, UnknownKey: 404, Unavailable: 503}
 MINOR_UNITS_OF = "minor units of "
 """So begins the unit of an amount; what follows is the field that has its currency."""
 
@@ -121,10 +121,10 @@ def download() -> Response:
 
 @page.errorhandler(BadQuestion)
 @page.errorhandler(UnknownKey)
-@page.errorhandler(Outage)
+@page.errorhandler(Unavailable)
 def failed(error: Exception) -> Response:
     message = str(error)
-    if isinstance(error, Outage):
+    if isinstance(error, Unavailable):
         log.warning("raw events: %s", error)
         message = f"The events can't be read now, try again in a while. {message}"
     return answer(STATUS[type(error)], message=message)

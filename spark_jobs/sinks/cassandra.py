@@ -21,7 +21,7 @@ from settings import Settings
 from spark_jobs.dedup import DECIDED
 from spark_jobs.seen import digests
 from stores import cassandra, proven_hours
-from stores.outage import Outage
+from stores.retry import Unavailable
 
 ROWS_PER_BATCH = 300
 BYTES_PER_BATCH = 256 * 1024
@@ -173,13 +173,13 @@ def _prepared(session: Session, statement: str) -> PreparedStatement:
 
 
 def write(settings: Settings, archives: tuple[Archive, ...], events: pl.DataFrame) -> None:
-    """Writes events (columns of the contract and `value`) to every archive table. Raises Outage."""
+    """Writes events (columns of the contract and `value`) to every archive table. Raises Unavailable."""
     try:
         with cassandra.outages():
             session = _session(settings)
             for archive in archives:
                 send(session, batches(_prepared(session, archive.put).query_id, rows(archive, events)))
-    except Outage:
+    except Unavailable:
         if session := _sessions.pop(settings, None):
             session.cluster.shutdown()
         _prepared.cache_clear()
@@ -187,7 +187,7 @@ def write(settings: Settings, archives: tuple[Archive, ...], events: pl.DataFram
 
 
 def archived(settings: Settings, archive: Archive, events: pl.DataFrame) -> list[bool]:
-    """Whether each event (columns as for `rows`) is in an archive table that has them all. Raises Outage."""
+    """Whether each event (columns as for `rows`) is in an archive table that has them all. Raises Unavailable."""
     where = " AND ".join(f"{column} = ?" for column in archive.key)
     with cassandra.outages():
         session = _session(settings)
@@ -208,7 +208,7 @@ def write_marked(
 ) -> None:
     """Writes each event to every archive table together with a row of its own by the insert `mark`: both or neither.
 
-    Raises Outage.
+    Raises Unavailable.
     """
     with cassandra.outages():
         session = _session(settings)
@@ -226,12 +226,12 @@ def write_marked(
 
 
 def forget_proven(settings: Settings, moments: Iterable[datetime]) -> None:
-    """Makes the hours of these moments (UTC) to be proven anew. Raises Outage."""
+    """Makes the hours of these moments (UTC) to be proven anew. Raises Unavailable."""
     proven_hours.forget(_session(settings), moments)
 
 
 def read_partition(settings: Settings, archive: Archive, minute: datetime, shard: int) -> tuple[list[bytes], list[int]]:
-    """The payloads of one partition of an archive that is sharded by minute, and their digests. Raises Outage."""
+    """The payloads of one partition of an archive that is sharded by minute, and their digests. Raises Unavailable."""
     with cassandra.outages():
         rows = _session(settings).execute(
             f"SELECT payload, payloads FROM {archive.name} WHERE minute = %s AND shard = %s",  # noqa: S608 - a name
@@ -243,7 +243,7 @@ def read_partition(settings: Settings, archive: Archive, minute: datetime, shard
 
 def of_key(settings: Settings, archive: Archive, key: bytes) -> list[tuple[datetime, int, bytes]]:
     """What came under one partition key of an archive that is not sharded: time (UTC, naive), digest and payload of
-    each event. Raises Outage."""
+    each event. Raises Unavailable."""
     with cassandra.outages():
         cql = f"SELECT occurred_at, payload, payloads FROM {archive.name} WHERE {archive.clustering[0]} = ?"  # noqa: S608
         session = _session(settings)
@@ -263,7 +263,7 @@ NOTED = ("digest", "reason", "kafka_partition", "kafka_offset")
 
 def pass_over(settings: Settings, archive: Archive, events: pl.DataFrame) -> None:
     """Notes events (columns as for `lines`, outcome, partition, offset) that are in an archive that is sharded by
-    minute, and do not count. Raises Outage."""
+    minute, and do not count. Raises Unavailable."""
     if events.is_empty():
         return
     columns = (*archive.key, *NOTED)
@@ -284,7 +284,7 @@ def pass_over(settings: Settings, archive: Archive, events: pl.DataFrame) -> Non
 def passed_over(settings: Settings, partitions: Iterable[tuple[datetime, int]]) -> pl.DataFrame:
     """What was decided about events of these partitions (minute, UTC; shard): event_id, digest, decided.
 
-    Raises Outage.
+    Raises Unavailable.
     """
     with cassandra.outages():
         found = cassandra.passed_over(_session(settings), partitions)

@@ -22,7 +22,7 @@ from spark_jobs.seen import SeenIds
 from spark_jobs.sinks import hours
 from stores import mysql
 from stores.offsets import Offsets, from_json, to_json
-from stores.outage import Outage, patiently
+from stores.retry import Unavailable, retry
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ def replace_rows(cursor: Any, table: str, rows: pl.DataFrame) -> None:
 def delete_older(connection: MySQLConnectionAbstract, table: str, column: str, time: datetime) -> Iterator[None]:
     """Deletes the rows of a table that are older, some at each step: in bounded transactions the undo log stays small.
 
-    Raises Outage.
+    Raises Unavailable.
     """
     deleted = ROWS_PER_DELETE
     while deleted == ROWS_PER_DELETE:
@@ -135,14 +135,14 @@ class MySQLSink:
             self._connection = None
 
     def progress(self) -> Progress | None:
-        """Where the store is; None before the first start. Raises Outage."""
+        """Where the store is; None before the first start. Raises Unavailable."""
         rows = mysql.query(
             self.connection(), "SELECT checkpoint_id, batch_id, offsets FROM checkpoints WHERE query = %s", (QUERY,)
         )
         return Progress(rows[0][0], rows[0][1], from_json(rows[0][2])) if rows else None
 
     def begin(self, checkpoint_id: str, offsets: Offsets) -> None:
-        """Notes a new checkpoint that starts at `offsets`. Raises Outage."""
+        """Notes a new checkpoint that starts at `offsets`. Raises Unavailable."""
         with mysql.transaction(self.connection()) as cursor:
             cursor.execute(
                 "INSERT INTO checkpoints (query, checkpoint_id, batch_id, offsets, records, aggregated, rejected, "
@@ -153,7 +153,7 @@ class MySQLSink:
     def restart(self, checkpoint_id: str, last_batch: int, offsets: Offsets) -> None:
         """Notes a new checkpoint that goes on at `offsets` after `last_batch`, and counts micro-batches from 0 again.
 
-        Raises Outage.
+        Raises Unavailable.
         """
         with mysql.transaction(self.connection()) as cursor:
             for table in (SEEN_IDS, SEEN_KEYS):
@@ -166,20 +166,20 @@ class MySQLSink:
             )
 
     def note_expectations(self, expectations: Sequence[Expectation]) -> None:
-        """Writes the contract's expectations in the place of those that it had before. Raises Outage."""
+        """Writes the contract's expectations in the place of those that it had before. Raises Unavailable."""
         with mysql.transaction(self.connection()) as cursor:
             cursor.execute("DELETE FROM expectations")
             rows = [{"expectation": e.name, "action": e.action, "description": e.description} for e in expectations]
             replace_rows(cursor, "expectations", pl.DataFrame(rows))
 
     def remembered(self, key: BusinessKey | None) -> Dedup:
-        """What was counted lately. Raises Outage."""
+        """What was counted lately. Raises Unavailable."""
         dedup = Dedup(key)
         dedup.ids, dedup.keys = self.seen(SEEN_IDS), self.seen(SEEN_KEYS)
         return dedup
 
     def seen(self, table: str) -> SeenIds:
-        """The ids counted lately (SEEN_IDS), or the business keys (SEEN_KEYS). Raises Outage."""
+        """The ids counted lately (SEEN_IDS), or the business keys (SEEN_KEYS). Raises Unavailable."""
         seen = SeenIds()
         with mysql.outages():
             cursor = self.connection().cursor()
@@ -198,7 +198,7 @@ class MySQLSink:
 
         Tries again through outages: should a commit's answer get lost, the note tells whether it happened.
         """
-        return patiently(lambda: self._commit(checkpoint_id, batch), f"batch {batch.batch_id}")
+        return retry(lambda: self._commit(checkpoint_id, batch), f"batch {batch.batch_id}")
 
     def _commit(self, checkpoint_id: str, batch: Batch) -> bool:
         try:
@@ -241,12 +241,12 @@ class MySQLSink:
                     (batch.batch_id, to_json(batch.end), *counts, committed_at, QUERY),
                 )
                 return True
-        except Outage:
+        except Unavailable:
             self.close()
             raise
 
     def expire(self, before: Mapping[tuple[str, str], datetime]) -> None:
-        """Deletes the rows of tables that are older: (table, column) -> time. Raises Outage.
+        """Deletes the rows of tables that are older: (table, column) -> time. Raises Unavailable.
 
         Stops after some seconds, for the next micro-batch waits; what is left is for the next time.
         """

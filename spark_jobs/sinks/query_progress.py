@@ -13,7 +13,7 @@ from spark_jobs.merge import combine
 from spark_jobs.query_progress import Report, last_batches, new, progress_by_minute, rows_of
 from spark_jobs.sinks.mysql import merge_rows, now
 from stores import mysql
-from stores.outage import Outage
+from stores.retry import Unavailable
 
 
 @dataclass
@@ -29,7 +29,7 @@ class ProgressSink:
             self._connection = None
 
     def write(self, reports: Sequence[Report], lags: Mapping[str, Lag]) -> None:
-        """Counts the reports that were not counted yet, and notes the lags, in one transaction. Raises Outage."""
+        """Counts the reports that were not counted yet, and notes the lags, in one transaction. Raises Unavailable."""
         try:
             if self._connection is None:
                 self._connection = mysql.connect(self.settings, "spark", self.settings.domain)
@@ -51,6 +51,6 @@ class ProgressSink:
                         "UPDATE queries SET lag_records = %s, lag_ms = %s, looked_at = %s WHERE query = %s",
                         (lag.records, lag.ms, looked_at, query),
                     )
-        except Outage:
+        except Unavailable:
             self.close()
             raise

@@ -19,14 +19,14 @@ import raw_events_page  # noqa: E402
 from flask import Flask  # noqa: E402
 
 from audit import raw_events  # noqa: E402
-from stores.outage import Outage  # noqa: E402
+from stores.retry import Unavailable  # noqa: E402
 
 events, outage, addresses = json.load(sys.stdin)
 
 
 def of_minute(_settings: object, _minute: datetime) -> Iterator[raw_events.Event]:
     if outage:
-        raise Outage(outage)
+        raise Unavailable(outage)
     for time, payload, passed_over in events:
         yield raw_events.Event(datetime.fromisoformat(time), payload, passed_over)
 

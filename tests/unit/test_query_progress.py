@@ -17,7 +17,7 @@ from spark_jobs.listener import Listener, Recorder, Reports
 from spark_jobs.merge import combine
 from spark_jobs.query_progress import Report, last_batches, new, progress_by_minute, report, rows_of
 from stores.offsets import waiting
-from stores.outage import Outage
+from stores.retry import Unavailable
 
 # Progress events as Spark 4.2 sent them.
 RECORDED = json.loads((Path(__file__).parents[1] / "cases" / "query_progress.json").read_text())
@@ -104,7 +104,7 @@ class Sink:
     def write(self, reports: list[Report], lags: dict[str, Lag]) -> None:
         if self.outages:
             self.outages -= 1
-            raise Outage("away")
+            raise Unavailable("away")
         self.written.append((reports, lags))
 
     def close(self) -> None:
@@ -118,7 +118,7 @@ class Meter:
 
     def behind(self, reached: dict[int, int]) -> Lag:
         if self.away:
-            raise Outage("away")
+            raise Unavailable("away")
         return Lag(10 - reached[0], 0)
 
     def close(self) -> None:
@@ -135,7 +135,7 @@ def recorder() -> Recorder:
 def test_reports_outlive_an_outage_of_mysql(recorder: Recorder) -> None:
     recorder.sink = Sink(outages=1)
     recorder.reports.offer(ONE)
-    with pytest.raises(Outage):
+    with pytest.raises(Unavailable):
         recorder.record()
     recorder.record()
     recorder.record()

@@ -11,7 +11,7 @@ import pytest
 import contracts
 from settings import DOMAINS, Settings
 from spark_jobs import domains, rollup
-from stores.outage import Outage
+from stores.retry import Unavailable
 
 NOW = datetime.fromisoformat("2026-03-14T12:34:56.789")
 DAY = timedelta(days=1)
@@ -68,7 +68,7 @@ class Once:
 
 
 def test_after_an_outage_it_goes_on(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    once = Once(Outage("MySQL is away"), None)
+    once = Once(Unavailable("MySQL is away"), None)
     monkeypatch.setattr(rollup, "once", once)
     background = rollup.Background(Settings())
     with caplog.at_level(logging.WARNING):

@@ -9,7 +9,7 @@ import pytest
 
 from spark_jobs import __main__, rebuild, rebuild_range
 from spark_jobs.checkpoint import CheckpointRefused
-from stores.outage import Outage
+from stores.retry import Unavailable
 
 SINCE = ("--since", "2026-03-14T00:00Z")
 
@@ -18,7 +18,7 @@ SINCE = ("--since", "2026-03-14T00:00Z")
     ("module", "words", "error", "code"),
     [
         (rebuild, (), CheckpointRefused("it is damaged"), os.EX_CONFIG),
-        (rebuild_range, SINCE, Outage("the archive is behind the aggregates"), 1),
+        (rebuild_range, SINCE, Unavailable("the archive is behind the aggregates"), 1),
     ],
 )
 def test_it_says_in_a_sentence_why_it_ends(

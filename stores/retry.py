@@ -16,7 +16,7 @@ FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 5.0
 
 
-class Outage(RuntimeError):  # noqa: N818 - it names the state of a store
+class Unavailable(RuntimeError):  # noqa: N818 - it names the state of a store
     """A store can't be reached or can't do its work now; the same call may succeed later."""
 
 
@@ -24,12 +24,10 @@ class Stopped(Exception):  # noqa: N818 - it is no error
     """Somebody who waited through an outage is to stop."""
 
 
-def patiently(
-    call: Callable[[], T], what: str, deadline_s: float | None = None, stop: threading.Event | None = None
-) -> T:
-    """Calls until it succeeds, pausing longer and longer while it raises Outage, and reports each pause.
+def retry(call: Callable[[], T], what: str, deadline_s: float | None = None, stop: threading.Event | None = None) -> T:
+    """Calls until it succeeds, pausing longer and longer while it raises Unavailable, and reports each pause.
 
-    Raises the last Outage once `deadline_s` seconds have passed, without a deadline it never gives up; and Stopped
+    Raises the last Unavailable once `deadline_s` seconds have passed, without a deadline it never gives up; and Stopped
     once `stop` is set. Every other exception passes through at once.
     """
     stop = stop or threading.Event()
@@ -37,7 +35,7 @@ def patiently(
     while True:
         try:
             result = call()
-        except Outage as outage:
+        except Unavailable as outage:
             waited_s = time.monotonic() - started
             if deadline_s is not None and waited_s + pause_s > deadline_s:
                 raise
