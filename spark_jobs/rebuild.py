@@ -31,7 +31,7 @@ import contracts
 from producer.ledger import Ledger
 from settings import Settings
 from spark_jobs import aggregate, domains, replay, rollup, session
-from spark_jobs.archive import Archive as ArchiveQuery
+from spark_jobs.archive import Archive
 from spark_jobs.checkpoint import CheckpointRefused
 from spark_jobs.dedup import Dedup
 from spark_jobs.drain import complete_aggregates, complete_archive
@@ -69,7 +69,7 @@ def run(settings: Settings) -> None:
         replay.settle(settings)
         rollup.begin(settings)
         undecided_from = decide(settings, spark)
-        ArchiveQuery(settings).renew()
+        Archive(settings).renew()
         release(settings)
         archived = complete_archive(settings, spark)
         with beside(settings) as connection:
@@ -206,7 +206,7 @@ def recompute(
     settings: Settings,
     spark: SparkSession,
     connection: Any,
-    archived: ArchiveQuery,
+    archived: Archive,
     upto: tuple[datetime, datetime],
     undecided_from: datetime | None = None,
 ) -> datetime:
@@ -345,7 +345,7 @@ def reject_frame(rejected: Sequence[Address]) -> pl.DataFrame:
     )
 
 
-def note(cursor: Any, archived: ArchiveQuery, aggregated: int, rejected: int) -> None:
+def note(cursor: Any, archived: Archive, aggregated: int, rejected: int) -> None:
     """Writes where the stream goes on; the records that are neither aggregated nor rejected were duplicates.
 
     The checkpoint's id follows in `swap`.

@@ -21,7 +21,7 @@ from contracts import Contract
 from contracts.contract import IDENTITY, RAW
 from spark_jobs.merge import Table
 from spark_jobs.pipeline_tables import events_by_minute
-from spark_jobs.sinks.cassandra import Archive
+from spark_jobs.sinks.cassandra import RawTable
 from spark_jobs.validation import Validator
 
 
@@ -31,13 +31,13 @@ def load(domain: str) -> ModuleType:
 
 
 @cache
-def raw_tables(domain: str) -> tuple[Archive, ...]:
+def raw_tables(domain: str) -> tuple[RawTable, ...]:
     """A domain's Cassandra tables, the one that has all events first."""
     contract = contracts.load(domain)
     own = [lookup for lookup in contract.lookups if lookup.table != RAW]
     return (
-        Archive(RAW, (contract.partitioned_by, "occurred_at", IDENTITY), contract.partitioned_by),
-        *(Archive(lookup.table, (lookup.field.name, "occurred_at", IDENTITY)) for lookup in own),
+        RawTable(RAW, (contract.partitioned_by, "occurred_at", IDENTITY), contract.partitioned_by),
+        *(RawTable(lookup.table, (lookup.field.name, "occurred_at", IDENTITY)) for lookup in own),
     )
 
 

@@ -33,7 +33,7 @@ Row = tuple[bytes, ...]
 
 
 @dataclass(frozen=True)
-class Archive:
+class RawTable:
     """A Cassandra table of raw events.
 
     - clustering: the fields of the contract that lead an event's row; an event in which one is null is left out
@@ -75,23 +75,23 @@ def _eights(joined: bytes) -> list[bytes]:
     return [joined[at : at + 8] for at in range(0, len(joined), 8)]
 
 
-def lines(archive: Archive, events: pl.DataFrame) -> Iterator[Row]:
+def lines(table: RawTable, events: pl.DataFrame) -> Iterator[Row]:
     """The row of each event, in order, key, digest and payload; where a field that leads it is null, so is what stands
     for it."""
-    columns = [encoded(events[name]) for name in (*archive.clustering, "digest", "value")]
-    if archive.sharded_by:
-        keys = columns[archive.clustering.index(archive.sharded_by)]
+    columns = [encoded(events[name]) for name in (*table.clustering, "digest", "value")]
+    if table.sharded_by:
+        keys = columns[table.clustering.index(table.sharded_by)]
         shards = [bytes([cassandra.shard(key)]) for key in keys]
         columns = [encoded(events["occurred_at"].dt.truncate("1m")), shards, *columns]
     return zip(*columns, strict=True)
 
 
-def rows(archive: Archive, events: pl.DataFrame) -> dict[Row, list[Row]]:
-    """Partition key -> rows of an archive table, encoded, from columns of the contract, `value`, the event's bytes as
-    received, and `digest`, which is made of them."""
+def rows(table: RawTable, events: pl.DataFrame) -> dict[Row, list[Row]]:
+    """Partition key -> rows of a table of raw events, encoded, from columns of the contract, `value`, the event's bytes
+    as received, and `digest`, which is made of them."""
     partitions: dict[Row, list[Row]] = {}
-    for row in lines(archive, events.drop_nulls(list(archive.clustering))):
-        partitions.setdefault(row[: 2 if archive.sharded_by else 1], []).append(row)
+    for row in lines(table, events.drop_nulls(list(table.clustering))):
+        partitions.setdefault(row[: 2 if table.sharded_by else 1], []).append(row)
     return partitions
 
 
@@ -117,7 +117,7 @@ def _batches_of_partition(query_id: bytes, key: Row, lines: Iterable[Row]) -> It
 
 
 def values(line: Row) -> Row:
-    """A row in the order in which `Archive.put` takes it."""
+    """A row in the order in which `RawTable.put` takes it."""
     *key, digest, payload = line
     return (digest, payload, *key)
 
@@ -172,13 +172,13 @@ def _prepared(session: Session, statement: str) -> PreparedStatement:
     return session.prepare(statement)
 
 
-def write(settings: Settings, archives: tuple[Archive, ...], events: pl.DataFrame) -> None:
-    """Writes events (columns of the contract and `value`) to every archive table. Raises Unavailable."""
+def write(settings: Settings, tables: tuple[RawTable, ...], events: pl.DataFrame) -> None:
+    """Writes events (columns of the contract and `value`) to every table of raw events. Raises Unavailable."""
     try:
         with cassandra.outages():
             session = _session(settings)
-            for archive in archives:
-                send(session, batches(_prepared(session, archive.put).query_id, rows(archive, events)))
+            for table in tables:
+                send(session, batches(_prepared(session, table.put).query_id, rows(table, events)))
     except Unavailable:
         if session := _sessions.pop(settings, None):
             session.cluster.shutdown()
@@ -186,13 +186,13 @@ def write(settings: Settings, archives: tuple[Archive, ...], events: pl.DataFram
         raise
 
 
-def archived(settings: Settings, archive: Archive, events: pl.DataFrame) -> list[bool]:
-    """Whether each event (columns as for `rows`) is in an archive table that has them all. Raises Unavailable."""
-    where = " AND ".join(f"{column} = ?" for column in archive.key)
+def archived(settings: Settings, table: RawTable, events: pl.DataFrame) -> list[bool]:
+    """Whether each event (columns as for `rows`) is in a table of raw events that has them all. Raises Unavailable."""
+    where = " AND ".join(f"{column} = ?" for column in table.key)
     with cassandra.outages():
         session = _session(settings)
-        select = _prepared(session, f"SELECT event_id FROM {archive.name} WHERE {where}")  # noqa: S608 - names only
-        found = (session.execute(_bound(select, row[: len(archive.key)])) for row in lines(archive, events))
+        select = _prepared(session, f"SELECT event_id FROM {table.name} WHERE {where}")  # noqa: S608 - names only
+        found = (session.execute(_bound(select, row[: len(table.key)])) for row in lines(table, events))
         return [rows.one() is not None for rows in found]
 
 
@@ -204,18 +204,19 @@ def _bound(statement: PreparedStatement, values: Row) -> BoundStatement:
 
 
 def write_marked(
-    settings: Settings, archives: tuple[Archive, ...], events: pl.DataFrame, mark: str, marks: Sequence[tuple]
+    settings: Settings, tables: tuple[RawTable, ...], events: pl.DataFrame, mark: str, marks: Sequence[tuple]
 ) -> None:
-    """Writes each event to every archive table together with a row of its own by the insert `mark`: both or neither.
+    """Writes each event to every table of raw events together with a row of its own by the insert `mark`: both or
+    neither.
 
     Raises Unavailable.
     """
     with cassandra.outages():
         session = _session(settings)
-        puts = [_prepared(session, archive.put).query_id for archive in archives]
+        puts = [_prepared(session, table.put).query_id for table in tables]
         marking = _prepared(session, mark)
         batches = []
-        for marked, *event in zip(marks, *(lines(archive, events) for archive in archives), strict=True):
+        for marked, *event in zip(marks, *(lines(table, events) for table in tables), strict=True):
             batch = BatchStatement(BatchType.LOGGED)
             batch.add(marking, marked)
             batch._statements_and_parameters += [
@@ -230,22 +231,22 @@ def forget_proven(settings: Settings, moments: Iterable[datetime]) -> None:
     proven_hours.forget(_session(settings), moments)
 
 
-def read_partition(settings: Settings, archive: Archive, minute: datetime, shard: int) -> tuple[list[bytes], list[int]]:
-    """The payloads of one partition of an archive that is sharded by minute, and their digests. Raises Unavailable."""
+def read_partition(settings: Settings, table: RawTable, minute: datetime, shard: int) -> tuple[list[bytes], list[int]]:
+    """The payloads of one partition of a table that is sharded by minute, and their digests. Raises Unavailable."""
     with cassandra.outages():
         rows = _session(settings).execute(
-            f"SELECT payload, payloads FROM {archive.name} WHERE minute = %s AND shard = %s",  # noqa: S608 - a name
+            f"SELECT payload, payloads FROM {table.name} WHERE minute = %s AND shard = %s",  # noqa: S608 - a name
             (minute, shard),
         )
         found = [pair for row in rows for pair in received(row)]
     return [payload for _, payload in found], [digest for digest, _ in found]
 
 
-def of_key(settings: Settings, archive: Archive, key: bytes) -> list[tuple[datetime, int, bytes]]:
-    """What came under one partition key of an archive that is not sharded: time (UTC, naive), digest and payload of
+def of_key(settings: Settings, table: RawTable, key: bytes) -> list[tuple[datetime, int, bytes]]:
+    """What came under one partition key of a table that is not sharded: time (UTC, naive), digest and payload of
     each event. Raises Unavailable."""
     with cassandra.outages():
-        cql = f"SELECT occurred_at, payload, payloads FROM {archive.name} WHERE {archive.clustering[0]} = ?"  # noqa: S608
+        cql = f"SELECT occurred_at, payload, payloads FROM {table.name} WHERE {table.clustering[0]} = ?"  # noqa: S608
         session = _session(settings)
         rows = session.execute(_bound(_prepared(session, cql), (key,)))
         return [(row.occurred_at, *pair) for row in rows for pair in received(row)]
@@ -261,19 +262,19 @@ def received(row: Any) -> Iterator[tuple[int, bytes]]:
 NOTED = ("digest", "reason", "kafka_partition", "kafka_offset")
 
 
-def pass_over(settings: Settings, archive: Archive, events: pl.DataFrame) -> None:
-    """Notes events (columns as for `lines`, outcome, partition, offset) that are in an archive that is sharded by
+def pass_over(settings: Settings, table: RawTable, events: pl.DataFrame) -> None:
+    """Notes events (columns as for `lines`, outcome, partition, offset) that are in a table that is sharded by
     minute, and do not count. Raises Unavailable."""
     if events.is_empty():
         return
-    columns = (*archive.key, *NOTED)
+    columns = (*table.key, *NOTED)
     noted = zip(
         events["outcome"].cast(pl.Binary),
         (partition.to_bytes(4, signed=True) for partition in events["partition"]),
         (offset.to_bytes(8, signed=True) for offset in events["offset"]),
         strict=True,
     )
-    rows = lines(archive, events.with_columns(pl.lit(b"").alias("value")))
+    rows = lines(table, events.with_columns(pl.lit(b"").alias("value")))
     with cassandra.outages():
         marks = ", ".join("?" * len(columns))
         session = _session(settings)

@@ -61,7 +61,7 @@ def test_a_row_is_encoded_as_the_driver_encodes_it() -> None:
 
 def test_a_text_can_be_what_events_are_partitioned_by() -> None:
     stations = ["harbour", "hill"]
-    raw = sink.Archive("events", ("station", "occurred_at", "event_id"), "station")
+    raw = sink.RawTable("events", ("station", "occurred_at", "event_id"), "station")
     found = sink.rows(raw, frame([bytes(16)] * 2).with_columns(pl.Series("station", stations)))
     assert {shard[0]: row[2] for (_, shard), [row] in found.items()} == {
         crc32(name.encode()) % SHARDS: name.encode() for name in stations
@@ -84,8 +84,8 @@ def test_lines_are_those_of_the_events_in_their_order() -> None:
 def test_statements_name_columns_that_the_schema_has() -> None:
     made = [statement for script in scripts(contracts.load("ecommerce"), 60) for statement in statements(script)]
     created = {statement.split()[5]: statement for statement in made if statement.startswith("CREATE TABLE")}
-    for archive in (EVENTS, ORDERS):
-        assert all(f"{column} " in created[archive.name] for column in (*archive.key, "payloads"))
+    for table in (EVENTS, ORDERS):
+        assert all(f"{column} " in created[table.name] for column in (*table.key, "payloads"))
     assert all(f"{column} " in created["passed_over"] for column in (*EVENTS.key, *sink.NOTED))
 
 
