@@ -101,44 +101,44 @@ CREATE TABLE IF NOT EXISTS promotions_by_minute (
 -- One row a session. furthest_step: 0 visited, 1 viewed an item, 2 added to the cart, 3 began the checkout,
 -- 4 gave payment details, 5 bought.
 CREATE TABLE IF NOT EXISTS sessions (
-  session_id        BINARY(16) NOT NULL,
-  first_seen        DATETIME(3) NOT NULL,
-  last_seen         DATETIME(3) NOT NULL,
-  country           CHAR(2) NOT NULL COMMENT 'of the first event, as device, source, currency',
-  device            VARCHAR(16) NOT NULL,
-  source            VARCHAR(32) NOT NULL,
-  currency          CHAR(3) NOT NULL,
-  experiment        VARCHAR(64) NOT NULL COMMENT 'of the first event, (none) where absent, as variant',
-  variant           VARCHAR(64) NOT NULL,
-  landing_page      VARCHAR(255) NOT NULL COMMENT 'path of the first event''s page_url, (none) where absent',
-  was_known         TINYINT NOT NULL COMMENT '1 where the first event carries a user_id: a returning shopper',
-  furthest_step     TINYINT NOT NULL,
-  events            BIGINT NOT NULL,
-  views             BIGINT NOT NULL,
-  cart_cents        BIGINT NOT NULL COMMENT 'added, less removed, less bought',
-  payment_failures  BIGINT NOT NULL,
-  orders            BIGINT NOT NULL,
-  order_cents       BIGINT NOT NULL,
-  refund_cents      BIGINT NOT NULL,
-  first_order_at    DATETIME(3) NULL COMMENT 'NULL without an order',
-  promotion         VARCHAR(64) NOT NULL COMMENT 'that was chosen first, (none) without one',
-  promoted_at       DATETIME(3) NULL COMMENT 'when it was chosen, NULL without one',
+  session_id          BINARY(16) NOT NULL,
+  first_seen          DATETIME(3) NOT NULL,
+  last_seen           DATETIME(3) NOT NULL,
+  country             CHAR(2) NOT NULL COMMENT 'of the first event, as device, source, currency',
+  device              VARCHAR(16) NOT NULL,
+  source              VARCHAR(32) NOT NULL,
+  currency            CHAR(3) NOT NULL,
+  experiment          VARCHAR(64) NOT NULL COMMENT 'of the first event, (none) where absent, as variant',
+  variant             VARCHAR(64) NOT NULL,
+  landing_page        VARCHAR(255) NOT NULL COMMENT 'path of the first event''s page_url, (none) where absent',
+  was_known           TINYINT NOT NULL COMMENT '1 where the first event carries a user_id: a returning shopper',
+  furthest_step       TINYINT NOT NULL,
+  events              BIGINT NOT NULL,
+  views               BIGINT NOT NULL,
+  cart_cents          BIGINT NOT NULL COMMENT 'added, less removed, less bought',
+  payment_failures    BIGINT NOT NULL,
+  orders              BIGINT NOT NULL,
+  order_value_cents   BIGINT NOT NULL COMMENT 'whole orders (was `order_cents`)',
+  refund_value_cents  BIGINT NOT NULL COMMENT 'whole refunds (was `refund_cents`)',
+  first_order_at      DATETIME(3) NULL COMMENT 'NULL without an order',
+  promotion           VARCHAR(64) NOT NULL COMMENT 'that was chosen first, (none) without one',
+  promoted_at         DATETIME(3) NULL COMMENT 'when it was chosen, NULL without one',
   -- Nearly every event moves last_seen and events, and an index on one of them was a third of the work of merging a
   -- session. These change a few times in a session.
-  seen_minute       DATETIME AS (TIMESTAMP(DATE(last_seen), MAKETIME(HOUR(last_seen), MINUTE(last_seen), 0))) VIRTUAL COMMENT 'of last_seen',
-  bounced           TINYINT AS (events = 1) VIRTUAL COMMENT '1 where its first event is its only one',
-  seconds_spent     INT AS (ELT(1 + INTERVAL(TIMESTAMPDIFF(SECOND, first_seen, last_seen), 10, 30, 60, 180, 600, 1800), 0, 10, 30, 60, 180, 600, 1800)) VIRTUAL COMMENT 'from the first event to the last, at least',
+  seen_minute         DATETIME AS (TIMESTAMP(DATE(last_seen), MAKETIME(HOUR(last_seen), MINUTE(last_seen), 0))) VIRTUAL COMMENT 'of last_seen',
+  bounced             TINYINT AS (events = 1) VIRTUAL COMMENT '1 where its first event is its only one',
+  seconds_spent       INT AS (ELT(1 + INTERVAL(TIMESTAMPDIFF(SECOND, first_seen, last_seen), 10, 30, 60, 180, 600, 1800), 0, 10, 30, 60, 180, 600, 1800)) VIRTUAL COMMENT 'from the first event to the last, at least',
   PRIMARY KEY (session_id),
   -- All that the charts of sessions read, so that they need not look up row after row.
   KEY by_first_seen (first_seen, furthest_step, country, device, source, currency, was_known, variant, experiment,
-                     order_cents, first_order_at, bounced, seconds_spent, landing_page, promotion, promoted_at),
+                     order_value_cents, first_order_at, bounced, seconds_spent, landing_page, promotion, promoted_at),
   KEY by_seen_minute (seen_minute, cart_cents, first_seen, furthest_step, first_order_at, country, device, source,
                       currency)
 );
 
--- What the rows above become when MYSQL_RETENTION_DAYS have passed: rows of hours, kept for MYSQL_HOURS_RETENTION_DAYS.
--- They have the same columns; `minute` is the one with which the hour begins. What happened is in one of the two tables,
--- never in both.
+-- What the rows above are added up into once nothing can come of their hour any more: rows of hours, kept for
+-- MYSQL_HOURS_RETENTION_DAYS. They have the same columns; `minute` is the one with which the hour begins. The table
+-- `coverage` says which hours are there, and which minutes beside them.
 CREATE TABLE IF NOT EXISTS sales_by_hour LIKE sales_by_minute;
 CREATE TABLE IF NOT EXISTS items_by_hour LIKE items_by_minute;
 CREATE TABLE IF NOT EXISTS order_lines_by_hour LIKE order_lines_by_minute;
@@ -147,25 +147,25 @@ CREATE TABLE IF NOT EXISTS searches_by_hour LIKE searches_by_minute;
 CREATE TABLE IF NOT EXISTS pages_by_hour LIKE pages_by_minute;
 CREATE TABLE IF NOT EXISTS promotions_by_hour LIKE promotions_by_minute;
 
--- Sessions become several such tables, by the hour in which they began. One with all columns would have nearly as many
+-- Of sessions there are several such tables, by the hour in which they began. One with all columns would have nearly as many
 -- rows as there were sessions. Each is filled from a view, *_by_session, in which a session is a row of the same form.
 CREATE TABLE IF NOT EXISTS visits_by_hour (
-  minute       DATETIME NOT NULL COMMENT 'with which the hour begins, as in the tables below',
-  country      CHAR(2) NOT NULL,
-  device       VARCHAR(16) NOT NULL,
-  source       VARCHAR(32) NOT NULL,
-  currency     CHAR(3) NOT NULL,
-  experiment   VARCHAR(64) NOT NULL,
-  variant      VARCHAR(64) NOT NULL,
-  was_known    TINYINT NOT NULL,
-  sessions     BIGINT NOT NULL,
-  bounced      BIGINT NOT NULL COMMENT 'those with a single event',
-  viewed       BIGINT NOT NULL COMMENT 'those that viewed an item at least, as furthest_step says',
-  carted       BIGINT NOT NULL COMMENT 'added to the cart at least',
-  checked_out  BIGINT NOT NULL COMMENT 'began the checkout at least',
-  paid         BIGINT NOT NULL COMMENT 'gave payment details at least',
-  bought       BIGINT NOT NULL,
-  order_cents  BIGINT NOT NULL,
+  minute             DATETIME NOT NULL COMMENT 'with which the hour begins, as in the tables below',
+  country            CHAR(2) NOT NULL,
+  device             VARCHAR(16) NOT NULL,
+  source             VARCHAR(32) NOT NULL,
+  currency           CHAR(3) NOT NULL,
+  experiment         VARCHAR(64) NOT NULL,
+  variant            VARCHAR(64) NOT NULL,
+  was_known          TINYINT NOT NULL,
+  sessions           BIGINT NOT NULL,
+  bounced            BIGINT NOT NULL COMMENT 'those with a single event',
+  viewed             BIGINT NOT NULL COMMENT 'those that viewed an item at least, as furthest_step says',
+  carted             BIGINT NOT NULL COMMENT 'added to the cart at least',
+  checked_out        BIGINT NOT NULL COMMENT 'began the checkout at least',
+  paid               BIGINT NOT NULL COMMENT 'gave payment details at least',
+  bought             BIGINT NOT NULL,
+  order_value_cents  BIGINT NOT NULL COMMENT 'whole orders (was `order_cents`)',
   PRIMARY KEY (minute, country, device, source, currency, experiment, variant, was_known)
 );
 
@@ -206,13 +206,13 @@ CREATE TABLE IF NOT EXISTS times_to_order_by_hour (
 );
 
 CREATE TABLE IF NOT EXISTS promoted_orders_by_hour (
-  minute         DATETIME NOT NULL,
-  country        CHAR(2) NOT NULL,
-  device         VARCHAR(16) NOT NULL,
-  source         VARCHAR(32) NOT NULL,
-  currency       CHAR(3) NOT NULL,
-  promotion      VARCHAR(64) NOT NULL COMMENT 'that was chosen first',
-  orders         BIGINT NOT NULL COMMENT 'sessions that ordered after that',
-  revenue_cents  BIGINT NOT NULL,
+  minute             DATETIME NOT NULL,
+  country            CHAR(2) NOT NULL,
+  device             VARCHAR(16) NOT NULL,
+  source             VARCHAR(32) NOT NULL,
+  currency           CHAR(3) NOT NULL,
+  promotion          VARCHAR(64) NOT NULL COMMENT 'that was chosen first',
+  orders             BIGINT NOT NULL COMMENT 'sessions that ordered after that',
+  order_value_cents  BIGINT NOT NULL COMMENT 'whole orders (was `revenue_cents`)',
   PRIMARY KEY (minute, country, device, source, currency, promotion)
 );

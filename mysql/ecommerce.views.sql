@@ -28,7 +28,7 @@ WHERE seen_minute >= UTC_TIMESTAMP() - INTERVAL SECOND(UTC_TIMESTAMP()) + 1800 +
 CREATE OR REPLACE SQL SECURITY INVOKER VIEW visits_by_session AS
 SELECT session_id, first_seen, country, device, source, currency, experiment, variant, was_known, 1 AS sessions, bounced,
        furthest_step >= 1 AS viewed, furthest_step >= 2 AS carted, furthest_step >= 3 AS checked_out,
-       furthest_step >= 4 AS paid, furthest_step >= 5 AS bought, order_cents
+       furthest_step >= 4 AS paid, furthest_step >= 5 AS bought, order_value_cents
 FROM sessions;
 
 CREATE OR REPLACE SQL SECURITY INVOKER VIEW entry_pages_by_session AS
@@ -46,6 +46,6 @@ FROM sessions
 WHERE first_order_at IS NOT NULL;
 
 CREATE OR REPLACE SQL SECURITY INVOKER VIEW promoted_orders_by_session AS
-SELECT session_id, first_seen, country, device, source, currency, promotion, 1 AS orders, order_cents AS revenue_cents
+SELECT session_id, first_seen, country, device, source, currency, promotion, 1 AS orders, order_value_cents
 FROM sessions
 WHERE first_order_at >= promoted_at;

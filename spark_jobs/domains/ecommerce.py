@@ -261,7 +261,7 @@ def promotions_by_minute(events: pl.DataFrame) -> pl.DataFrame:
 
 @table(
     key=("session_id",),
-    sum=("events", "views", "cart_cents", "payment_failures", "orders", "order_cents", "refund_cents"),
+    sum=("events", "views", "cart_cents", "payment_failures", "orders", "order_value_cents", "refund_value_cents"),
     minimum=("first_seen", "first_order_at", "promoted_at"),
     maximum=("last_seen", "furthest_step"),
     first={
@@ -274,7 +274,7 @@ def promotions_by_minute(events: pl.DataFrame) -> pl.DataFrame:
             "visits_by_hour",
             "visits_by_session",
             (*SHOPPED_BY, "experiment", "variant", "was_known"),
-            ("sessions", "bounced", "viewed", "carted", "checked_out", "paid", "bought", "order_cents"),
+            ("sessions", "bounced", "viewed", "carted", "checked_out", "paid", "bought", "order_value_cents"),
         ),
         Hours(
             "entry_pages_by_hour",
@@ -293,7 +293,7 @@ def promotions_by_minute(events: pl.DataFrame) -> pl.DataFrame:
             "promoted_orders_by_hour",
             "promoted_orders_by_session",
             (*SHOPPED_BY, "promotion"),
-            ("orders", "revenue_cents"),
+            ("orders", "order_value_cents"),
         ),
     ),
 )
@@ -308,8 +308,8 @@ def sessions(events: pl.DataFrame) -> pl.DataFrame:
         ),
         _count("payment_failed").alias("payment_failures"),
         _count("purchase").alias("orders"),
-        _if("purchase", _value()).alias("order_cents"),
-        _if("refund", _value()).alias("refund_cents"),
+        _if("purchase", _value()).alias("order_value_cents"),
+        _if("refund", _value()).alias("refund_value_cents"),
         seen.alias("first_seen"),
         seen.alias("last_seen"),
         pl.when(_is("purchase")).then(seen).alias("first_order_at"),

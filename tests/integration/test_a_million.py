@@ -41,8 +41,8 @@ SUMS = {
     ("order_lines_by_minute", "revenue_cents"): ("purchase", 1),
     ("items_by_minute", "revenue_cents"): ("purchase", 1),
     ("items_by_minute", "refund_cents"): ("refund", 1),
-    ("sessions", "order_cents"): ("purchase", 1),
-    ("sessions", "refund_cents"): ("refund", 1),
+    ("sessions", "order_value_cents"): ("purchase", 1),
+    ("sessions", "refund_value_cents"): ("refund", 1),
 }
 """A dashboard's dataset and its column -> what the ledger has for its sum: by which name, and whether its events (0) or
 their amount (1)."""

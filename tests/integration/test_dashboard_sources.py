@@ -212,9 +212,9 @@ def test_an_order_counts_for_the_promotion_that_was_chosen_before_it(cursor: Any
     insert(cursor, "promotions_by_minute", minute=SINCE, promotion="Sale", shown=5, chosen=4)
     session(cursor, SINCE, promotion="Sale", promoted_at=SINCE)
     for minutes, cents in [(1, 400), (-1, 8000)]:  # an order after it, and one before
-        order = {"orders": 1, "order_cents": cents, "first_order_at": SINCE + (3 + minutes) * MINUTE}
+        order = {"orders": 1, "order_value_cents": cents, "first_order_at": SINCE + (3 + minutes) * MINUTE}
         session(cursor, SINCE, promotion="Sale", promoted_at=SINCE + 3 * MINUTE, **order)
-    session(cursor, SINCE, promotion="(none)", orders=1, order_cents=100, first_order_at=SINCE)
+    session(cursor, SINCE, promotion="(none)", orders=1, order_value_cents=100, first_order_at=SINCE)
     assert figures(cursor, "promotions", "promotion", *metrics("promotions")) == [(5, 4, 0.8, 1, 0.25, 4)]
 
 

@@ -24,7 +24,20 @@ pytestmark = pytest.mark.integration
 NAME = "migrated"
 TABLES = (ROOT / "mysql" / "ecommerce.sql").read_text()
 NEW = ("experiment", "variant", "landing_page", "first_order_at", "seen_minute", "refund_units")
-MINUTES = TABLES.partition("\n-- What the rows above become")[0]
+
+
+def with_old_names(tables: str) -> str:
+    """Statements that make tables whose columns are called as they were before."""
+
+    def of(table: str) -> str:
+        for name, before in re.findall(r"^  (\w+) .*\(was `(\w+)`\)", table, re.MULTILINE):
+            table = re.sub(rf"\b{name}\b", before, table)
+        return table
+
+    return "".join(map(of, re.split(r"(?=CREATE TABLE)", tables)))
+
+
+MINUTES = with_old_names(TABLES.partition("\n-- What the rows above are added up into")[0])
 OLDER = re.sub(rf"  ({'|'.join(NEW)}) .*\n|  KEY by_\w+ [^)]*\),?\n", "", MINUTES).replace(
     "PRIMARY KEY (session_id),",
     "slot INT AS (TO_SECONDS(last_seen) DIV 300) VIRTUAL, KEY by_slot (slot), PRIMARY KEY (session_id)",
@@ -60,8 +73,9 @@ def test_mysql_gets_new_columns_and_keeps_its_rows(cursor: Any) -> None:
     assert [statement.split()[3] for statement in said] == [
         f"{NAME}.{table}" for table in ("items_by_hour", "items_by_minute", "sessions")
     ]
-    cursor.execute("SELECT country, orders, refund_cents, experiment, first_order_at, bounced FROM sessions")
-    assert cursor.fetchall() == [("DE", 7, 9, "", None, 0)]
+    columns = "country, orders, order_value_cents, refund_value_cents, experiment, first_order_at, bounced"
+    cursor.execute(f"SELECT {columns} FROM sessions")
+    assert cursor.fetchall() == [("DE", 7, 7, 9, "", None, 0)]
     migrated = definitions(shown(cursor, "sessions"))
     cursor.execute("DROP TABLE sessions")
     mysql.run_script(cursor, TABLES)
@@ -69,6 +83,19 @@ def test_mysql_gets_new_columns_and_keeps_its_rows(cursor: Any) -> None:
 
     mysql.migrate(cursor, NAME, [TABLES], said.append)
     assert len(said) == 3, "the second time there is nothing to do"
+
+
+def test_mysql_renames_columns_that_indexes_have(cursor: Any) -> None:
+    mysql.run_script(cursor, with_old_names(TABLES))
+    assert "order_cents`,`first_order_at" in shown(cursor, "sessions")
+    cursor.execute("INSERT INTO promoted_orders_by_hour VALUES (%s, 'DE', '', '', '', '', 1, 4200)", (NOON,))
+    mysql.migrate(cursor, NAME, [TABLES], lambda _: None)
+    cursor.execute("SELECT order_value_cents FROM promoted_orders_by_hour")
+    assert cursor.fetchall() == [(4200,)]
+    migrated = definitions(shown(cursor, "sessions"))
+    cursor.execute("DROP TABLE sessions")
+    mysql.run_script(cursor, TABLES)
+    assert migrated == definitions(shown(cursor, "sessions"))
 
 
 @pytest.fixture
