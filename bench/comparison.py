@@ -20,7 +20,7 @@ from audit.verify import verify
 from bench.baselines import stores, topic
 from bench.baselines.measured import Measured
 from bench.end_to_end import Drained, drain, fill
-from local.stack import Stack
+from local.native.stack import Stack
 from local.throwaway import throwaway_stack
 from producer.faults import Rates
 from settings import ROOT, Settings, as_environment

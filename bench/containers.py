@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
-from local.compose import ComposeStack
+from local.compose.stack import ComposeStack
 from local.ports import free_ports
-from local.services import switched_on
+from local.runtime import switched_on
 from settings import ROOT, Settings
 
 RATE = 2000.0

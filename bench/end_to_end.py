@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 
 from bench import processor
 from bench.baselines.measured import WARM_UP
-from local.stack import Stack
+from local.native.stack import Stack
 from producer.domains.ecommerce.load_curve import day_rate
 from settings import ROOT, Settings, as_environment
 from stores import cassandra, mysql, progress

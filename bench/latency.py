@@ -21,8 +21,8 @@ import numpy as np
 
 from bench.baselines import topic
 from bench.chart import EventsChart
-from local.services import SERVERS
-from local.stack import Stack
+from local.native.stack import Stack
+from local.runtime import SERVERS
 from local.throwaway import throwaway_stack
 from producer.domains.ecommerce.load_curve import day_rate
 from producer.faults import Rates

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import psutil
 
-from local.stack import Stack
+from local.native.stack import Stack
 
 SERVICES = ("kafka", "cassandra", "mysql", "spark")
 

@@ -18,8 +18,8 @@ from statistics import median
 from audit.figures import latencies, percentile
 from audit.verify import verify
 from bench.processor import SERVICES
-from local.services import SERVERS
-from local.stack import Stack
+from local.native.stack import Stack
+from local.runtime import SERVERS
 from local.throwaway import throwaway_stack
 from producer.domains.ecommerce.load_curve import day_rate
 from producer.ledger import Ledger

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pyspark
 
-from local import java
+from local.native import java
 from local.ports import free_ports
 from settings import ROOT, Settings, as_environment
 

@@ -12,7 +12,7 @@ from chaos import cassandra_faults, kafka_faults, loss_faults, mysql_faults, spa
 from chaos.fault import FAULTS, Fault
 from chaos.invariants import Survived, acknowledged, recomputed, recovered, strike
 from chaos.scene import Scene
-from local.services import SERVERS
+from local.runtime import SERVERS
 from local.throwaway import throwaway_stack
 
 log = logging.getLogger(__name__)

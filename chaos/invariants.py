@@ -15,7 +15,7 @@ from functools import partial
 from audit.verify import Verdict, verify
 from chaos.fault import Fault
 from chaos.scene import Scene, Watch
-from local import readiness
+from local.native import readiness
 from producer.ledger import Ledger
 from stores.kafka import end_offsets
 from stores.retry import retry

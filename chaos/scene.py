@@ -16,8 +16,8 @@ import psutil
 from cassandra.cluster import Session
 from mysql.connector.abstracts import MySQLConnectionAbstract
 
-from local.services import SERVICES
-from local.stack import Stack
+from local.native.services import MADE_BY
+from local.native.stack import Stack
 from settings import Settings
 from stores import cassandra, mysql, progress
 from stores.offsets import Offsets
@@ -118,7 +118,7 @@ class Scene:
 
     def restart_with(self, service: str, environment: dict[str, str]) -> None:
         """Starts a service anew with more in its environment; `stack.start` makes it as it was. Does not wait."""
-        as_usual = SERVICES[service](self.settings)
+        as_usual = MADE_BY[service](self.settings)
         self.stack.stop(service)
         self.stack.supervisor.apply(replace(as_usual, environment={**as_usual.environment, **environment}))
         if self.stack.state(service) not in ("STARTING", "RUNNING"):

@@ -12,7 +12,7 @@ import psutil
 
 from chaos.fault import fault
 from chaos.scene import NotStruck, Scene, Watch
-from local.preflight import faketime
+from local.native.preflight import faketime
 from spark_jobs import aggregate, archive
 from spark_jobs.checkpoint import Checkpoint
 from stores import cassandra, mysql

@@ -1,7 +1,7 @@
-"""The native runtime: installs what is missing, runs the services under supervisor, says how they are.
+"""What `make` calls: brings a stack up, says how it is, takes it down, in one of two runtimes.
 
-`preflight`, `install`, `services` and what they import run on a bare Python, from 3.10 on; the rest needs the
-environment that they install.
+`compose` is the stack in containers, `native` the same as plain processes, `throwaway` one for a run of the tests. What
+is in this folder itself runs on a bare Python, from 3.10 on.
 """
 
 import sys

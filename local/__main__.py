@@ -15,14 +15,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import settings as settings_module
-from local import engine, settings_docs
+from local import settings_docs
 from local.backup import backup, restore
 from local.choice import chosen
-from local.compose import ComposeStack
-from local.install import PARTS, STACK_PARTS, install, locked, python_of, relock
-from local.preflight import preflight
-from local.runtime import Runtime
-from local.services import SERVERS, SERVICES, switched_on
+from local.compose import engine
+from local.compose.stack import ComposeStack
+from local.native.install import PARTS, STACK_PARTS, install, locked, python_of, relock
+from local.native.preflight import preflight
+from local.runtime import SERVERS, SERVICES, Runtime, switched_on
 from local.steps import StepError
 from settings import ROOT, SettingError, Settings
 
@@ -50,7 +50,7 @@ def stack_of(settings: Settings) -> Runtime:
     if settings.runtime == "compose":
         return ComposeStack(settings)
     continue_in_environment()
-    from local.stack import Stack
+    from local.native.stack import Stack
 
     return Stack(settings)
 

@@ -13,8 +13,7 @@ from collections.abc import Collection, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 
-from local.runtime import Runtime
-from local.services import SERVICES, switched_on
+from local.runtime import SERVICES, Runtime, switched_on
 from local.steps import StepError
 from settings import ROOT
 

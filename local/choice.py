@@ -6,8 +6,10 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from local import compose, engine, preflight
-from local.services import DATA_FOLDERS
+from local.compose import engine
+from local.compose import stack as compose
+from local.native import preflight
+from local.native.services import DATA_FOLDERS
 from local.steps import StepError
 from settings import Settings
 

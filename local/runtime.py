@@ -1,4 +1,4 @@
-"""What a runtime does for the commands of the front door: containers under Docker Compose, or plain processes."""
+"""The services of a stack, and what a runtime does with them: containers under Docker Compose, or plain processes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,17 @@ from typing import Protocol
 
 from settings import Settings
 
+SERVERS = ("kafka", "cassandra", "mysql")
+
+SERVICES = (*SERVERS, "spark", "producer", "superset", "alerts")
+"""In the order in which they are shown; what each needs comes before it."""
+
 NO_PRODUCER = "the producer is not running: run 'make up'"
+
+
+def switched_on(settings: Settings) -> tuple[str, ...]:
+    """The services that these settings ask for: `alerts` only with an address to send them to."""
+    return tuple(name for name in SERVICES if name != "alerts" or settings.alert_webhook_url)
 
 
 def beside_spark(arguments: Iterable[str]) -> bool:

@@ -9,7 +9,7 @@ import hypothesis
 import pytest
 
 from local.choice import preferred
-from local.stack import Stack
+from local.native.stack import Stack
 from local.throwaway import throwaway_stack
 from settings import load
 

@@ -7,7 +7,7 @@ import contextlib
 import psutil
 
 import passwords
-from local.stack import Stack
+from local.native.stack import Stack
 
 
 def assert_no_secret_is_seen(stack: Stack, *services: str) -> None:

@@ -14,8 +14,8 @@ import pytest
 from playwright.sync_api import APIRequestContext, BrowserContext, Playwright, sync_playwright
 
 import passwords
+from local.native.stack import Stack
 from local.ports import free_ports
-from local.stack import Stack
 from local.throwaway import FOLDER, PORTS
 from settings import ROOT, Settings, as_environment, load
 from tests.browser import chromium

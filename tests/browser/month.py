@@ -24,7 +24,7 @@ import polars as pl
 
 import contracts
 from audit.hours import CLOCKS_DIFFER
-from local.stack import Stack
+from local.native.stack import Stack
 from producer.domains.ecommerce.load_curve import day_rate
 from producer.faults import Rates
 from producer.ledger import Ledger, entry

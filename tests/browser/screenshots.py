@@ -18,7 +18,7 @@ from pathlib import Path
 from playwright.sync_api import Page, sync_playwright
 
 import settings
-from local.services import SERVERS
+from local.runtime import SERVERS
 from local.throwaway import throwaway_stack
 from settings import Settings
 from stores import mysql

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from local.stack import Stack
+from local.native.stack import Stack
 from settings import Settings
 from stores import mysql
 from tests.integration import pipeline

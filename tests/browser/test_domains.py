@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from local.native.stack import Stack
 from local.ports import free_ports
-from local.stack import Stack
 from local.throwaway import PORTS
 from settings import Settings, as_environment
 from tests import walkthrough

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import Locator, expect
 
-from local.stack import Stack
+from local.native.stack import Stack
 from producer.records import EVENT, Record
 from tests.browser.dashboard import Dashboard
 from tests.browser.figures import wait_until_shown

@@ -17,7 +17,7 @@ from playwright.sync_api import BrowserContext
 
 from audit.figures import latencies, percentile
 from audit.verify import verify
-from local.stack import Stack
+from local.native.stack import Stack
 from settings import Settings, load
 from spark_jobs import rollup
 from stores import cassandra, mysql

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from bench import processor
-from local.stack import Stack
+from local.native.stack import Stack
 from settings import Settings
 from stores import mysql
 from tests.browser.dashboard import Dashboard

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pytest
 
-from local.stack import Stack
+from local.native.stack import Stack
 from tests.browser.dashboard import Dashboard
 from tests.browser.figures import read, wait_until_shown
 from tests.browser.shop import Minutes

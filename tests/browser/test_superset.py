@@ -11,8 +11,9 @@ import pytest
 from mysql.connector import errorcode
 from playwright.sync_api import APIRequestContext
 
-from local.services import SUPERSET_PYTHON, switched_on
-from local.stack import Stack
+from local.native.services import SUPERSET_PYTHON
+from local.native.stack import Stack
+from local.runtime import switched_on
 from settings import ROOT, Settings, as_environment, load
 from stores import mysql as store
 from tests.browser.conftest import token

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import APIRequestContext, BrowserContext, Page, Playwright
 
-from local.stack import Stack
+from local.native.stack import Stack
 from settings import Settings
 from stores import mysql
 from tests.browser.dashboard import HEIGHT, Dashboard, browser

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Playwright
 
-from local.services import SERVERS
+from local.runtime import SERVERS
 from local.throwaway import throwaway_stack
 from tests.browser.dashboard import Dashboard, browser
 from tests.browser.figures import read

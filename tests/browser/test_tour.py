@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from local.stack import Stack
+from local.native.stack import Stack
 from settings import ROOT
 from stores import mysql
 from tests.browser.conftest import run

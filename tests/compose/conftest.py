@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from local import engine
-from local.compose import ComposeStack
+from local.compose import engine
+from local.compose.stack import ComposeStack
 from local.ports import free_ports
 from settings import Settings
 

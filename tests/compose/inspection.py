@@ -7,8 +7,8 @@ import subprocess
 from functools import cache
 from typing import Any
 
-from local.compose import ComposeStack
-from local.services import switched_on
+from local.compose.stack import ComposeStack
+from local.runtime import switched_on
 
 
 def inspect(ids: list[str]) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from local.compose import ComposeStack
+from local.compose.stack import ComposeStack
 from settings import ROOT
 from tests import waiting
 from tests.compose.inspection import inside, running

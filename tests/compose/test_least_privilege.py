@@ -9,8 +9,8 @@ import urllib.request
 import pytest
 
 import passwords
-from local.compose import ComposeStack
-from local.services import switched_on
+from local.compose.stack import ComposeStack
+from local.runtime import switched_on
 from settings import Settings
 from tests.compose.inspection import inside, inspect, process_status, python, running
 

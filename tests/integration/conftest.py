@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from local.choice import preferred
-from local.stack import Stack
+from local.native.stack import Stack
 from local.throwaway import throwaway_stack
 from settings import load
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 
 from audit.verify import Verdict, verify
-from local.stack import Stack
+from local.native.stack import Stack
 from producer.domains.ecommerce.load_curve import day_rate
 from producer.ledger import Ledger
 from producer.publish import Publisher

@@ -6,7 +6,7 @@ from subprocess import Popen
 
 import pytest
 
-from local.stack import Stack
+from local.native.stack import Stack
 from producer.ledger import Ledger
 from settings import Settings
 from stores import mysql

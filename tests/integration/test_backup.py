@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from local.backup import backup, file_of, restore
-from local.services import SERVERS
-from local.stack import FOLDERS, Stack
+from local.native.stack import FOLDERS, Stack
+from local.runtime import SERVERS
 from local.steps import StepError
 from producer.ledger import Ledger
 from tests.integration.pipeline import assert_exact, minutes_ago, shop, spark_jobs

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from kafka import KafkaProducer
 
-from local.stack import Stack
+from local.native.stack import Stack
 from producer.ledger import Ledger, entry
 from producer.publish import Publisher
 from producer.records import Record

@@ -10,7 +10,7 @@ from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 
 from local.choice import preferred
-from local.stack import Stack
+from local.native.stack import Stack
 from local.throwaway import throwaway_stack
 from settings import SettingError, Settings, load
 from stores import cassandra, kafka, time_to_live

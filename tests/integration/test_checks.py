@@ -11,7 +11,7 @@ import pytest
 
 from audit import aggregated
 from contracts.contract import FOLDER
-from local.stack import Stack
+from local.native.stack import Stack
 from stores import mysql
 from stores.hour import HOUR
 from tests.integration.database import own_database

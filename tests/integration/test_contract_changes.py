@@ -15,7 +15,7 @@ import pytest
 import contracts
 from audit.verify import verify
 from local.choice import preferred
-from local.stack import Stack
+from local.native.stack import Stack
 from local.throwaway import throwaway_stack
 from producer.records import Record
 from settings import ROOT, load

@@ -11,7 +11,7 @@ from types import ModuleType
 
 import pytest
 
-from local.stack import Stack
+from local.native.stack import Stack
 from spark_jobs import aggregate, archive
 from tests.integration.pipeline import FAULTS, assert_exact, minutes_ago, shop, spark_jobs
 

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from local.stack import Stack
+from local.native.stack import Stack
 from tests.dashboards import assets, grain, rendered
 from tests.integration.database import database_of
 

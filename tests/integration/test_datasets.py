@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from mysql.connector import Error, FieldType
 
-from local.stack import Stack
+from local.native.stack import Stack
 from settings import DOMAINS, ROOT
 from tests.dashboards import alerts, assets, rendered, selected
 from tests.integration.database import database_of

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from local.stack import Stack
+from local.native.stack import Stack
 from settings import Settings
 from spark_jobs import aggregate
 from stores import mysql

@@ -16,7 +16,7 @@ import pytest
 import contracts
 from audit import raw_events
 from audit.verify import Verdict
-from local.stack import Stack
+from local.native.stack import Stack
 from producer.domains.ecommerce import INCIDENT
 from producer.incident import Incident, path_of, save
 from producer.ledger import Ledger, LedgerView

@@ -12,7 +12,7 @@ import yaml
 
 import contracts
 from audit import raw_events
-from local.stack import Stack
+from local.native.stack import Stack
 from producer.records import CONFLICT, GOOD, RELOAD, Record
 from settings import ROOT
 from stores import cassandra, mysql

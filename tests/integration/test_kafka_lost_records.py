@@ -16,7 +16,7 @@ from kafka import KafkaAdminClient, TopicPartition
 
 from audit.verify import Verdict, compare, verify, wait, which_hours
 from local.choice import preferred
-from local.stack import Stack
+from local.native.stack import Stack
 from local.throwaway import throwaway_stack
 from producer.ledger import Ledger, LedgerView
 from producer.records import Record

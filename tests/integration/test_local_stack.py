@@ -7,8 +7,8 @@ import stat
 import psutil
 import pytest
 
-from local.services import SERVERS
-from local.stack import Stack
+from local.native.stack import Stack
+from local.runtime import SERVERS
 from local.steps import StepError
 from local.throwaway import throwaway_stack
 from tests.exposure import assert_no_secret_is_seen

@@ -13,7 +13,7 @@ import pytest
 from cassandra.cluster import Session
 
 import contracts
-from local.stack import Stack
+from local.native.stack import Stack
 from settings import ROOT
 from stores import cassandra, mysql
 from stores.migration import definitions

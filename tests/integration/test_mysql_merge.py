@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from local.stack import Stack
+from local.native.stack import Stack
 from spark_jobs import domains
 from spark_jobs.merge import combine
 from spark_jobs.sinks import mysql as mysql_sink

@@ -19,7 +19,7 @@ import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import NewTopic
 
-from local.stack import Stack
+from local.native.stack import Stack
 from producer.faults import Rates
 from producer.ledger import Ledger, LedgerError, LedgerView, entry
 from producer.simulate import Simulation, simulate

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from audit import figures
-from local.stack import Stack
+from local.native.stack import Stack
 from producer.records import Record
 from settings import Settings
 from spark_jobs import aggregate, archive

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from local.stack import Stack
+from local.native.stack import Stack
 from stores import mysql
 from tests.integration.pipeline import FAULTS, assert_exact, minutes_ago, shop, spark_jobs
 

@@ -14,7 +14,7 @@ from mysql.connector import Error
 
 from audit.verify import verify
 from local.choice import preferred
-from local.stack import Stack
+from local.native.stack import Stack
 from local.throwaway import throwaway_stack
 from producer.faults import Rates
 from producer.simulate import Simulation, simulate

@@ -15,7 +15,7 @@ import pytest
 import contracts
 from audit.verify import Verdict, verify
 from local.choice import preferred
-from local.stack import Stack
+from local.native.stack import Stack
 from local.throwaway import throwaway_stack
 from producer.ledger import Ledger
 from settings import load

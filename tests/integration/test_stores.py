@@ -12,7 +12,7 @@ from kafka import KafkaAdminClient
 from mysql.connector import connect
 from mysql.connector.errors import ProgrammingError
 
-from local.stack import Stack
+from local.native.stack import Stack
 from settings import Settings
 from stores import cassandra, kafka, mysql
 

@@ -15,7 +15,7 @@ import pytest
 
 import contracts
 from audit import aggregated
-from local.stack import Stack
+from local.native.stack import Stack
 from settings import DOMAINS, ROOT
 from spark_jobs import aggregate, pipeline_tables, query_progress, rollup
 from spark_jobs.dedup import REPEAT

@@ -7,9 +7,9 @@ from dataclasses import fields, replace
 
 import pytest
 
-from local.preflight import memory_needed_mb
-from local.services import SERVICES, switched_on
-from local.stack import Stack
+from local.native.preflight import memory_needed_mb
+from local.native.stack import Stack
+from local.runtime import SERVICES, switched_on
 from settings import Settings
 from tests.dashboards import alerts_worker, assets, load_alerts
 

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from local import __main__ as front_door
-from local import choice, engine, preflight
+from local import choice
 from local.choice import Found, chosen, holder, look, preferred
+from local.compose import engine
+from local.native import preflight
 from local.steps import StepError
 from settings import Settings
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from local.install import COPY_JARS
-from local.secret_volumes import GIVEN
-from local.services import SERVICES, switched_on
+from local.compose.secret_volumes import GIVEN
+from local.native.install import COPY_JARS
+from local.runtime import SERVICES, switched_on
 from settings import ROOT, Settings, as_environment
 
 TEXT = (ROOT / "docker-compose.yml").read_text()

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from local import engine
-from local.compose import ComposeStack, folder, memory_bytes, state
+from local.compose import engine
+from local.compose.stack import ComposeStack, folder, memory_bytes, state
 from local.steps import StepError
 from settings import ROOT, Settings
 

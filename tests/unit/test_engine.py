@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from local.engine import Facts, findings, has_volumes, version
+from local.compose.engine import Facts, findings, has_volumes, version
 
 FINE = Facts(engine=(27, 3), compose=(2, 29), memory_mb=8000)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from local import install
-from local.install import Part
+from local.native import install
+from local.native.install import Part
 from local.steps import StepError, together
 
 
@@ -97,3 +97,9 @@ def test_steps_fail_together_with_every_reason() -> None:
 def test_our_own_mistakes_are_not_dressed_up() -> None:
     with pytest.raises(ZeroDivisionError):
         together({"a": lambda: divmod(1, 0)})
+
+
+@pytest.mark.parametrize("part", install.PARTS.values(), ids=lambda part: part.name)
+def test_what_a_part_is_made_from_is_there(part: Part) -> None:
+    assert part.sources
+    assert [str(source) for source in part.sources if not source.is_file()] == []

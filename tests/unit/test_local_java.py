@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from local.java import Java, for_cassandra, for_kafka_and_spark, major_version
+from local.native.java import Java, for_cassandra, for_kafka_and_spark, major_version
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from local.mysql_server import DEFAULT_MIRROR, mirror, version
+from local.native.mysql_server import DEFAULT_MIRROR, mirror, version
+from local.native.preflight import Facts, findings, memory_needed_mb
 from local.ports import listening_inodes
-from local.preflight import Facts, findings, memory_needed_mb
 from settings import Settings
 
 FINE = Facts(

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from local.stack import Stack
+from local.native.stack import Stack
+from local.native.supervisor import NotRunningError
 from local.steps import StepError
-from local.supervisor import NotRunningError
 from settings import Settings
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from supervisor.options import ServerOptions
 
-from local.services import Service
+from local.native.services import Service
+from local.native.supervisor import render_daemon, render_service
 from local.steps import StepError
-from local.supervisor import render_daemon, render_service
 
 AWKWARD_VALUE = "50% \\ back, comma;semicolon 'single' in a/b=c"
 AWKWARD = "50% \"quoted\" \\ back, comma;semicolon 'single'"
@@ -76,7 +76,7 @@ def test_only_its_user_may_open_the_socket_and_no_port_is_opened(read_back) -> N
 
 
 def test_a_service_is_another_one_when_its_files_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("local.services.ROOT", tmp_path)
+    monkeypatch.setattr("local.native.services.ROOT", tmp_path)
     source = tmp_path / "server.properties"
     source.write_text("a=1\n")
     service = Service("kafka", ("/bin/true",), {}, sources=("server.properties",))

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from local.services import SUPERSET_PYTHON
+from local.native.services import SUPERSET_PYTHON
 from tests.unit.events import APPENDED_AT, good_event
 
 ANSWERS = Path(__file__).with_name("raw_events_answers.py")

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import passwords
-from local import secret_volumes
-from local.secret_volumes import GIVEN, Share, hand_out
+from local.compose import secret_volumes
+from local.compose.secret_volumes import GIVEN, Share, hand_out
 from settings import Settings
 
 

@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import IO
 
 import settings as settings_module
-from local import engine
-from local.runtime import NO_PRODUCER, ServiceStatus, beside_spark, cluster_id
-from local.services import SERVERS, switched_on
+from local.compose import engine
+from local.runtime import NO_PRODUCER, SERVERS, ServiceStatus, beside_spark, cluster_id, switched_on
 from local.steps import StepError
 from settings import ROOT, Settings, as_environment, read_env_file
 

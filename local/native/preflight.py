@@ -16,9 +16,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from local import java, mysql_server, ports
-from local.services import STATE_VARIABLE
-from local.steps import StepError, run, together
+from local import ports
+from local.findings import Finding, report
+from local.native import java, mysql_server
+from local.native.services import STATE_VARIABLE
+from local.steps import run, together
 from settings import INSTALL, ROOT, Settings
 
 logger = logging.getLogger(__name__)
@@ -63,15 +65,6 @@ class Facts:
     memory_needed_mb: int
     disk_free_mb: int
     state_path: str
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A thing that is missing, what mends it, and the Debian package that does where there is one."""
-
-    problem: str
-    remedy: str
-    package: str = ""
 
 
 def _package(problem: str, package: str, otherwise: str) -> Finding:
@@ -210,14 +203,6 @@ def _apt_install(packages: list[str]) -> None:
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     run(["apt-get", "-q", "update"], environment)
     run(["apt-get", "-q", "-y", "--no-install-recommends", "install", *packages], environment)
-
-
-def report(found: list[Finding]) -> None:
-    """Raises StepError with every finding; says so where there is none."""
-    if found:
-        lines = (f"  - {finding.problem}\n      {finding.remedy}" for finding in found)
-        raise StepError("\n".join(["The stack can't run here yet:", *lines]))
-    logger.info("%-16s nothing is missing", "preflight")
 
 
 def preflight(settings: Settings, *, for_tests: bool = False, for_chaos: bool = False) -> None:

@@ -19,11 +19,19 @@ from pathlib import Path
 import psutil
 
 import passwords
-from local import readiness
-from local.runtime import NO_PRODUCER, ServiceStatus, beside_spark, cluster_id
-from local.services import DATA_FOLDERS, SERVERS, SERVICES, SUPERSET_PYTHON, digest, switched_on
+from local.native import readiness
+from local.native.services import DATA_FOLDERS, MADE_BY, SUPERSET_PYTHON, digest
+from local.native.supervisor import Supervisor
+from local.runtime import (
+    NO_PRODUCER,
+    SERVERS,
+    SERVICES,
+    ServiceStatus,
+    beside_spark,
+    cluster_id,
+    switched_on,
+)
 from local.steps import StepError, run, together
-from local.supervisor import Supervisor
 from settings import ROOT, Settings, as_environment
 
 logger = logging.getLogger(__name__)
@@ -73,7 +81,7 @@ class Stack:
         together({name: lambda name=name: self._start(name, settings or self.settings, wait) for name in names})
 
     def _start(self, name: str, settings: Settings, wait: bool) -> None:
-        service = SERVICES[name](settings)
+        service = MADE_BY[name](settings)
         service.prepare()
         with self._lock:
             self.supervisor.apply(service)
@@ -84,7 +92,7 @@ class Stack:
 
     def wait_ready(self, name: str, settings: Settings | None = None) -> None:
         """Waits until the service works; raises StepError with the end of its log when it ends or takes too long."""
-        final_exit_codes = SERVICES[name](settings or self.settings).final_exit_codes
+        final_exit_codes = MADE_BY[name](settings or self.settings).final_exit_codes
         deadline = time.monotonic() + readiness.DEADLINE_SECONDS[name]
         missing: str | None = "it has not started"
         attempts: set[int] = set()
@@ -137,7 +145,7 @@ class Stack:
         files = [ROOT / part for part in ("superset", "settings.py", "passwords.py", "requirements/superset.txt")]
         known = [name for name in passwords.NAMES if "superset" in name or "reader" in name]
         files += [passwords.folder(self.settings) / name for name in known]
-        now = f"{digest(files)} {SERVICES['superset'](self.settings).environment}"
+        now = f"{digest(files)} {MADE_BY['superset'](self.settings).environment}"
         if stamp.exists() and stamp.read_text() == now:
             logger.info("%-16s unchanged", "superset set-up")
             return
@@ -218,7 +226,7 @@ class Stack:
             for process in self.processes(name):
                 with contextlib.suppress(psutil.NoSuchProcess):
                     memory_bytes += process.memory_full_info().pss
-            address = SERVICES[name](self.settings).address
+            address = MADE_BY[name](self.settings).address
             rows.append(ServiceStatus(name, self.state(name), memory_bytes, address))
         return rows
 
@@ -284,7 +292,7 @@ class Stack:
         return cluster_id(properties.read_text()) if properties.exists() else None
 
     def _run(self, module: str, *arguments: str) -> int:
-        environment = {**os.environ, **SERVICES["spark"](self.settings).environment}
+        environment = {**os.environ, **MADE_BY["spark"](self.settings).environment}
         command = [sys.executable, "-m", module, *arguments]
         return subprocess.run(command, env=environment, cwd=ROOT, check=False).returncode
 

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 
-from local.preflight import Finding, report
+from local.findings import Finding, report
 
 OLDEST_ENGINE = (20, 10)
 OLDEST_COMPOSE = (2, 21)

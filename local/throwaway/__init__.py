@@ -9,11 +9,11 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from local.install import locked
+from local.native.install import locked
+from local.native.stack import Stack
 from local.ports import free_ports
-from local.servers_in_containers import StackOnContainers
-from local.services import SERVERS
-from local.stack import Stack
+from local.runtime import SERVERS
+from local.throwaway.servers_in_containers import StackOnContainers
 from settings import ROOT, Settings
 
 FOLDER = ROOT / ".local" / "throwaway"

@@ -21,7 +21,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from local import interpreter, java, mysql_server
+from local import interpreter
+from local.native import java, mysql_server
 from local.steps import StepError, run, together
 from settings import INSTALL, ROOT
 
@@ -128,7 +129,7 @@ def _parts() -> list[Part]:
         ),
         Part(
             "mysql",
-            (ROOT / "local" / "mysql_server.py",),
+            (ROOT / "local" / "native" / "mysql_server.py",),
             mysql_server.install,
             is_needed=lambda: mysql_server.on_path() is None,
         ),

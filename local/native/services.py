@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import passwords
-from local import java, mysql_server
+from local.native import java, mysql_server
 from local.steps import StepError, run
 from settings import INSTALL, ROOT, Settings, as_environment
 
@@ -170,7 +170,7 @@ def mysql(settings: Settings) -> Service:
         command=command(data),
         environment={},
         address=f"{settings.mysql_host}:{settings.mysql_port}",
-        sources=("mysql/my.cnf", "local/mysql_server.py"),
+        sources=("mysql/my.cnf", "local/native/mysql_server.py"),
         prepare=initialize,
         stop_wait_seconds=60,
     )
@@ -244,17 +244,9 @@ def alerts(settings: Settings) -> Service:
     )
 
 
-SERVICES: dict[str, Callable[[Settings], Service]] = {
+MADE_BY: dict[str, Callable[[Settings], Service]] = {
     make.__name__: make for make in (kafka, cassandra, mysql, spark, producer, superset, alerts)
 }
-"""In the order in which they are shown; what each needs comes before it."""
-
-SERVERS = ("kafka", "cassandra", "mysql")
 
 DATA_FOLDERS = ("data", "checkpoints", "ledger")
 """Of the state folder: what a native stack has to lose. Secrets without it open nothing."""
-
-
-def switched_on(settings: Settings) -> tuple[str, ...]:
-    """The services that these settings ask for: `alerts` only with an address to send them to."""
-    return tuple(name for name in SERVICES if name != "alerts" or settings.alert_webhook_url)

@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 from supervisor.xmlrpc import SupervisorTransport
 
-from local.services import STATE_VARIABLE, Service
+from local.native.services import STATE_VARIABLE, Service
 from local.steps import StepError
 from settings import ROOT, Settings
 

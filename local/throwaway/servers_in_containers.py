@@ -11,14 +11,14 @@ import time
 
 from testcontainers.compose import DockerCompose
 
-from local import readiness
-from local.compose import project
-from local.services import SERVERS
-from local.stack import LOG_LINES, POLL_SECONDS, Stack
+from local.compose.stack import project
+from local.native import readiness
+from local.native.stack import LOG_LINES, POLL_SECONDS, Stack
+from local.runtime import SERVERS
 from local.steps import StepError
 from settings import ROOT, Settings, as_environment
 
-FILES = ["docker-compose.yml", "local/published-servers.yml"]
+FILES = ["docker-compose.yml", "local/throwaway/published-servers.yml"]
 
 
 class StackOnContainers(Stack):

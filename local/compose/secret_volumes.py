@@ -1,4 +1,4 @@
-"""`python -m local.secret_volumes`: makes the stack's secrets and hands each container its share, in a volume.
+"""`python -m local.compose.secret_volumes`: makes the stack's secrets and hands each container its share, in a volume.
 
 Compose's own file secrets are the host's files as they are: to be read by the users inside the containers, they would
 have to be readable by everybody. So the secrets live beside the data that they open, in a volume that only this
