@@ -17,7 +17,7 @@ from local.runtime import SERVICES, Runtime, switched_on
 from local.steps import StepError
 from settings import ROOT
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 STORES = ("mysql", "cassandra", "checkpoints", "secrets")
 """What belongs together in any case: the stores, where Spark stands in them, and the passwords that open them."""
@@ -62,7 +62,7 @@ def backup(stack: Runtime, folder: Path | None = None) -> Path:
     (unfinished / KAFKA_ID).write_text(kafka_id)
     with stopped(stack, otherwise=()):
         for part in (*STORES, *SOURCE):
-            logger.info("%-16s is copied", part)
+            log.info("%-16s is copied", part)
             stack.pack(part, unfinished / file_of(part))
         unfinished.rename(folder)
     return folder
@@ -86,5 +86,5 @@ def restore(stack: Runtime, folder: Path, services: Collection[str] | None = Non
     with stopped(stack, otherwise=switched_on(stack.settings) if services is None else services):
         # Kafka last: as long as it is not there, an interrupted restore is told from one that kept a newer Kafka.
         for part in STORES if kafka_id else (*STORES, *reversed(SOURCE)):
-            logger.info("%-16s is put back", part)
+            log.info("%-16s is put back", part)
             stack.unpack(part, folder / file_of(part))

@@ -13,7 +13,7 @@ from local.native.services import DATA_FOLDERS
 from local.steps import StepError
 from settings import Settings
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,5 +100,5 @@ def chosen(settings: Settings) -> str:
         an = "a" if runtime == "compose" else "no"
         why = f"there is no data yet, and {an} Docker engine with Compose answers"
     if engine.is_installed():
-        logger.info("%-16s %s: %s", "runtime", runtime, why)
+        log.info("%-16s %s: %s", "runtime", runtime, why)
     return runtime

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from local.steps import StepError
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -24,4 +24,4 @@ def report(found: list[Finding]) -> None:
     if found:
         lines = (f"  - {finding.problem}\n      {finding.remedy}" for finding in found)
         raise StepError("\n".join(["The stack can't run here yet:", *lines]))
-    logger.info("%-16s nothing is missing", "preflight")
+    log.info("%-16s nothing is missing", "preflight")

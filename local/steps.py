@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from pathlib import Path
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
-HEARTBEAT_SECONDS = 10
+HEARTBEAT_S = 10
 
 
 class StepError(RuntimeError):
@@ -50,15 +50,15 @@ def together(steps: Mapping[str, Callable[[], None]]) -> None:
             step()
             outcome = "done in"
         finally:
-            logger.info("%-16s %s %.1f s", name, outcome, time.monotonic() - started)
+            log.info("%-16s %s %.1f s", name, outcome, time.monotonic() - started)
 
     with ThreadPoolExecutor(max_workers=max(1, len(steps))) as pool:
         running = {pool.submit(timed, name, step): name for name, step in steps.items()}
         pending = set(running)
         while pending:
-            ended, pending = wait(pending, timeout=HEARTBEAT_SECONDS, return_when=FIRST_COMPLETED)
+            ended, pending = wait(pending, timeout=HEARTBEAT_S, return_when=FIRST_COMPLETED)
             if not ended:
-                logger.info("%-16s %s", "waiting for", ", ".join(sorted(running[future] for future in pending)))
+                log.info("%-16s %s", "waiting for", ", ".join(sorted(running[future] for future in pending)))
     failures = {name: error for future, name in running.items() if (error := future.exception())}
     for error in failures.values():
         if not isinstance(error, StepError):

@@ -12,8 +12,8 @@ from pathlib import Path
 import settings as settings_module
 from settings import Settings
 
-FRESH_SECONDS = 15
-LONGEST_BATCH_SECONDS = 60
+FRESH_S = 15
+LONGEST_BATCH_S = 60
 
 
 def heartbeat(settings: Settings) -> Path:
@@ -31,13 +31,13 @@ def missing(settings: Settings, now: float) -> str | None:
     """What keeps a domain from its work, `now` in seconds since the epoch; None when its queries run and commit the
     micro-batches that they begin."""
     alive = heartbeat(settings)
-    if not alive.exists() or now - alive.stat().st_mtime > FRESH_SECONDS:
+    if not alive.exists() or now - alive.stat().st_mtime > FRESH_S:
         return f"the queries of {settings.domain} do not run"
     for log in sorted((settings.checkpoints_dir / settings.domain).glob("*/spark")):
         name = f"{log.parent.name} of {settings.domain}"
         planned, age_seconds = newest(log / "offsets", now)
         committed, _ = newest(log / "commits", now)
-        if committed < planned and age_seconds > LONGEST_BATCH_SECONDS:
+        if committed < planned and age_seconds > LONGEST_BATCH_S:
             return f"{name} began micro-batch {planned} {age_seconds:.0f} s ago and has not committed it"
         if committed < 0:
             return f"{name} has committed nothing yet"

@@ -12,7 +12,7 @@ import urllib.request
 from typing import Any
 
 MASTER = "spark-master"
-TIMEOUT_SECONDS = 5
+TIMEOUT_S = 5
 
 
 def is_working(told: dict[str, Any], address: str | None) -> bool:
@@ -22,7 +22,7 @@ def is_working(told: dict[str, Any], address: str | None) -> bool:
 
 
 def main(arguments: list[str]) -> int:
-    with urllib.request.urlopen(f"http://{MASTER}:8080/json/", timeout=TIMEOUT_SECONDS) as answer:
+    with urllib.request.urlopen(f"http://{MASTER}:8080/json/", timeout=TIMEOUT_S) as answer:
         told = json.load(answer)
     address = None if arguments == ["master"] else socket.gethostbyname(socket.gethostname())
     return 0 if is_working(told, address) else 1

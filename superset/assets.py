@@ -38,7 +38,7 @@ WIDTH = 12
 """Columns of a dashboard's grid."""
 LINE_HEIGHT = 5
 """Of a line of text, in rows of the grid."""
-REFRESH_SECONDS = 5
+REFRESH_S = 5
 """Superset waits so long after the last chart was answered: on two busy cores a page is anew every ten seconds."""
 PALETTE = "okabe_ito"
 LAST_HOUR = 'DATEADD(DATETIME("now"), -1, hour) : now'
@@ -324,7 +324,7 @@ def dashboard(files: Files, slug: str) -> Dict:
         "metadata": {
             "color_scheme": PALETTE,
             "label_colors": described.get("label_colors", {}) | pale(files, names),
-            "refresh_frequency": REFRESH_SECONDS,
+            "refresh_frequency": REFRESH_S,
             "stagger_refresh": False,
             "timed_refresh_immune_slices": [],
             "cross_filters_enabled": True,

@@ -25,14 +25,14 @@ import passwords
 import settings
 
 HERE = settings.ROOT / "superset"
-MYSQL_DEADLINE_SECONDS = 120
+MYSQL_DEADLINE_S = 120
 
 log = logging.getLogger("superset.boot")
 
 
 def wait_for_mysql(stack: settings.Settings) -> None:
     """Returns when MySQL lets the user `superset` in; raises pymysql.OperationalError when it doesn't in time."""
-    deadline = time.monotonic() + MYSQL_DEADLINE_SECONDS
+    deadline = time.monotonic() + MYSQL_DEADLINE_S
     while True:
         try:
             pymysql.connect(

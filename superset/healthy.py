@@ -13,7 +13,7 @@ sys.path.append(str(Path(__file__).resolve().parent.parent))  # where settings.p
 import passwords
 import settings
 
-TIMEOUT_SECONDS = 10
+TIMEOUT_S = 10
 DATASET, COLUMN = "freshness", "newest_event"
 """Of the chart "Age of the data": one row, whatever has happened so far."""
 
@@ -23,7 +23,7 @@ def ask(address: str, token: str | None = None, body: dict | None = None) -> dic
     headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(address, data, headers)  # noqa: S310 - our own server
-    with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
+    with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
         text = answer.read()
     return json.loads(text) if text.startswith(b"{") else {}
 

@@ -11,7 +11,7 @@ import settings
 
 FOLDER = settings.ROOT / "superset" / "alerts"
 LOG_RETENTION_DAYS = 7
-WORKING_TIMEOUT_SECONDS = 60
+WORKING_TIMEOUT_S = 60
 """A run that was killed keeps the next ones from starting for this long."""
 OURS = "tillstream"
 """Key in an alert's `extra` that says from which entry of our files it was made: users' own have none."""
@@ -55,7 +55,7 @@ def alert(stack: settings.Settings, key: str, entry: dict[str, Any]) -> dict[str
         "creation_method": "alerts_reports",
         "recipients": [{"type": "Webhook", "recipient_config_json": {"target": stack.alert_webhook_url}}],
         "grace_period": stack.alert_repeat_minutes * 60,
-        "working_timeout": WORKING_TIMEOUT_SECONDS,
+        "working_timeout": WORKING_TIMEOUT_S,
         "log_retention": LOG_RETENTION_DAYS,
         "extra": {OURS: key},
     }

@@ -21,7 +21,7 @@ from local.steps import StepError
 from settings import ROOT, Settings, as_environment, read_env_file
 
 DEFAULT_PROJECT = "tillstream"
-WAIT_SECONDS = 400
+WAIT_S = 400
 LOG_LINES = 25
 EVERY_PROFILE = ("--profile", "*")
 UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
@@ -104,7 +104,7 @@ class ComposeStack:
         self._do("build", *([] if sys.stdout.isatty() else ["--quiet"]))
 
     def _start(self, *words: str) -> None:
-        code = self.compose("up", "--detach", "--wait", "--wait-timeout", str(WAIT_SECONDS), *words)
+        code = self.compose("up", "--detach", "--wait", "--wait-timeout", str(WAIT_S), *words)
         if code:
             raise StepError("\n".join(["The stack does not work.", *self.complaints()]))
 

@@ -26,7 +26,7 @@ from local.native import java, mysql_server
 from local.steps import StepError, run, together
 from settings import INSTALL, ROOT
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 REQUIREMENTS = ROOT / "requirements"
 PYTHONS = INSTALL / "python"
@@ -87,7 +87,7 @@ def _environment(name: str) -> None:
     except StepError as error:
         if not interpreter.suits(running):
             raise StepError(f"{error}\n    {interpreter.REMEDY}") from error
-        logger.warning("%-16s uv can't, so pip does it, which takes minutes. %s", f"venv-{name}", error)
+        log.warning("%-16s uv can't, so pip does it, which takes minutes. %s", f"venv-{name}", error)
         shutil.rmtree(target, ignore_errors=True)
         run([sys.executable, "-m", "venv", target])
         run([python_of(name), "-m", "pip", "install", "--quiet", "--require-hashes", "-r", lock])
@@ -155,7 +155,7 @@ def locked(path: Path, what: str) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            logger.info("%-16s another %s is going on, waiting for it", "lock", what)
+            log.info("%-16s another %s is going on, waiting for it", "lock", what)
             fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 
@@ -171,7 +171,7 @@ def install(names: Iterable[str] = STACK_PARTS) -> None:
         missing = [part for part in absent if part.is_needed()]
         if not missing:
             return
-        logger.info("%-16s %s", "installing", ", ".join(part.name for part in missing))
+        log.info("%-16s %s", "installing", ", ".join(part.name for part in missing))
         ended = {part.name: threading.Event() for part in missing}
 
         def carry_out(part: Part) -> None:
@@ -205,4 +205,4 @@ def relock() -> None:
             f"{name}.txt",
         ]
         subprocess.run(command, check=True, cwd=REQUIREMENTS)
-        logger.info("%-16s locked", name)
+        log.info("%-16s locked", name)

@@ -23,7 +23,7 @@ from local.native.services import STATE_VARIABLE
 from local.steps import run, together
 from settings import INSTALL, ROOT, Settings
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 NEEDED_DISK_MB = 6000
 PATH_LIMIT = 80
@@ -217,7 +217,7 @@ def preflight(settings: Settings, *, for_tests: bool = False, for_chaos: bool = 
     if packages and facts.is_root and facts.has_apt:
         for finding in found:
             if finding.package:
-                logger.info("%-16s %s: apt-get install %s", "preflight", finding.problem, finding.package)
+                log.info("%-16s %s: apt-get install %s", "preflight", finding.problem, finding.package)
         together({"system packages": lambda: _apt_install(packages)})
         java.installed.cache_clear()
         facts, found = look()

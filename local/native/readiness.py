@@ -11,8 +11,8 @@ from collections.abc import Callable
 import passwords
 from settings import Settings
 
-FRESH_SECONDS = 15
-ALERTS_FRESH_SECONDS = 180  # its clock ticks once a minute
+FRESH_S = 15
+ALERTS_FRESH_S = 180  # its clock ticks once a minute
 
 
 def _closed(host: str, port: int) -> str | None:
@@ -109,7 +109,7 @@ def _queries(settings: Settings) -> str | None:
     from stores.retry import Unavailable
 
     alive = heartbeat(settings)
-    if not alive.exists() or time.time() - alive.stat().st_mtime > FRESH_SECONDS:
+    if not alive.exists() or time.time() - alive.stat().st_mtime > FRESH_S:
         return "its queries do not run"
     try:
         with mysql.connected(settings, "reader", settings.domain) as connection:
@@ -118,7 +118,7 @@ def _queries(settings: Settings) -> str | None:
     except Unavailable as outage:
         return str(outage)
     age_seconds = time.time() - reached.committed_at.timestamp()
-    if lag and age_seconds > FRESH_SECONDS:
+    if lag and age_seconds > FRESH_S:
         return f"{lag} records wait, and the last micro-batch was committed {age_seconds:.0f} s ago"
     return None
 
@@ -141,7 +141,7 @@ def superset(settings: Settings) -> str | None:
 def alerts(settings: Settings) -> str | None:
     """The worker has said that it waits for work, or has done some lately."""
     alive = settings.path("run", "alerts.alive")
-    if not alive.exists() or time.time() - alive.stat().st_mtime > ALERTS_FRESH_SECONDS:
+    if not alive.exists() or time.time() - alive.stat().st_mtime > ALERTS_FRESH_S:
         return "its worker does not run"
     return None
 
@@ -150,7 +150,7 @@ CHECKS: dict[str, Callable[[Settings], str | None]] = {
     check.__name__: check for check in (kafka, cassandra, mysql, spark, producer, superset, alerts)
 }
 # Some five times what it takes on two idle cores; Spark has the producer's first minutes to read before it is current.
-DEADLINE_SECONDS = {
+DEADLINE_S = {
     "kafka": 120,
     "cassandra": 180,
     "mysql": 120,

@@ -36,7 +36,7 @@ class Service:
     address: str = ""
     sources: tuple[str, ...] = ()
     final_exit_codes: tuple[int, ...] = ()
-    stop_wait_seconds: int = 30
+    stop_wait_s: int = 30
     prepare: Callable[[], None] = field(default=lambda: None, compare=False)
 
     def digest(self) -> str:
@@ -172,7 +172,7 @@ def mysql(settings: Settings) -> Service:
         address=f"{settings.mysql_host}:{settings.mysql_port}",
         sources=("mysql/my.cnf", "local/native/mysql_server.py"),
         prepare=initialize,
-        stop_wait_seconds=60,
+        stop_wait_s=60,
     )
 
 
@@ -197,7 +197,7 @@ def spark(settings: Settings) -> Service:
         },
         sources=("spark_jobs", "contracts", "stores", "settings.py", "passwords.py", "requirements/pipeline.txt"),
         final_exit_codes=(0, os.EX_CONFIG),
-        stop_wait_seconds=60,
+        stop_wait_s=60,
     )
 
 

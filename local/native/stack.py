@@ -34,9 +34,9 @@ from local.runtime import (
 from local.steps import StepError, run, together
 from settings import ROOT, Settings, as_environment
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
-POLL_SECONDS = 0.3
+POLL_S = 0.3
 LOG_LINES = 25
 ATTEMPTS = 3
 FOLDERS = (*DATA_FOLDERS, "logs", "run", "spark", "secrets")
@@ -93,7 +93,7 @@ class Stack:
     def wait_ready(self, name: str, settings: Settings | None = None) -> None:
         """Waits until the service works; raises StepError with the end of its log when it ends or takes too long."""
         final_exit_codes = MADE_BY[name](settings or self.settings).final_exit_codes
-        deadline = time.monotonic() + readiness.DEADLINE_SECONDS[name]
+        deadline = time.monotonic() + readiness.DEADLINE_S[name]
         missing: str | None = "it has not started"
         attempts: set[int] = set()
         while time.monotonic() < deadline:
@@ -110,8 +110,8 @@ class Stack:
                 missing = readiness.CHECKS[name](settings or self.settings)
                 if missing is None:
                     return
-            time.sleep(POLL_SECONDS)
-        limit = readiness.DEADLINE_SECONDS[name]
+            time.sleep(POLL_S)
+        limit = readiness.DEADLINE_S[name]
         raise StepError(f"{name} does not work after {limit} s: {missing}. {self.log_tail(name)}")
 
     def stop(self, *names: str) -> None:
@@ -147,7 +147,7 @@ class Stack:
         files += [passwords.folder(self.settings) / name for name in known]
         now = f"{digest(files)} {MADE_BY['superset'](self.settings).environment}"
         if stamp.exists() and stamp.read_text() == now:
-            logger.info("%-16s unchanged", "superset set-up")
+            log.info("%-16s unchanged", "superset set-up")
             return
         environment = {**os.environ, **as_environment(self.settings)}
         run([SUPERSET_PYTHON, "superset/boot.py"], environment, ROOT)

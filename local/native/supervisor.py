@@ -83,7 +83,7 @@ def render_service(service: Service, logs_dir: Path) -> str:
         "startsecs": 1,
         "startretries": 5,
         "stopsignal": "TERM",
-        "stopwaitsecs": service.stop_wait_seconds,
+        "stopwaitsecs": service.stop_wait_s,
         "stopasgroup": "true",
         "killasgroup": "true",
         "redirect_stderr": "true",

@@ -13,7 +13,7 @@ from testcontainers.compose import DockerCompose
 
 from local.compose.stack import project
 from local.native import readiness
-from local.native.stack import LOG_LINES, POLL_SECONDS, Stack
+from local.native.stack import LOG_LINES, POLL_S, Stack
 from local.runtime import SERVERS
 from local.steps import StepError
 from settings import ROOT, Settings, as_environment
@@ -45,11 +45,11 @@ class StackOnContainers(Stack):
         if name not in SERVERS:
             super().wait_ready(name, settings)
             return
-        deadline = time.monotonic() + readiness.DEADLINE_SECONDS[name]
+        deadline = time.monotonic() + readiness.DEADLINE_S[name]
         while missing := readiness.CHECKS[name](self.settings):
             if time.monotonic() > deadline:
                 raise StepError(f"{name} does not work: {missing}. {self.log_tail(name)}")
-            time.sleep(POLL_SECONDS)
+            time.sleep(POLL_S)
 
     def stop(self, *names: str) -> None:
         if servers := [name for name in names if name in SERVERS]:

@@ -61,7 +61,7 @@ def test_five_open_tabs_are_served_and_leave_nothing(live: Stack, dashboard: Das
     stack, rows = live, rows_of_superset(live.settings)
 
     before, began = processor.seconds(stack, ("superset", "mysql")), time.monotonic()
-    pause_ms = 1000 * assets.REFRESH_SECONDS
+    pause_ms = 1000 * assets.REFRESH_S
     took_ms = dashboard.page.evaluate(ASK_AGAIN_AND_AGAIN, [asked, TABS, REFRESHES, pause_ms])
     lasted_s = time.monotonic() - began
     after = processor.seconds(stack, ("superset", "mysql"))

@@ -15,7 +15,7 @@ from audit import __main__ as audit
 from contracts import ContractError
 from local.__main__ import dashboards
 from producer import __main__ as producer
-from producer.healthy import FRESH_SECONDS, is_written
+from producer.healthy import FRESH_S, is_written
 from producer.ledger import LedgerBusyError, LedgerError
 from settings import Settings
 from tests.dashboards import assets
@@ -106,7 +106,7 @@ def test_each_ledger_is_written(both: Settings) -> None:
     shop, other = both.each()
     shop.ledger_path.parent.mkdir()
     log = shop.ledger_path.with_name(f"{shop.ledger_path.name}-wal")
-    for path, age_seconds in ((shop.ledger_path, 1000), (log, FRESH_SECONDS)):
+    for path, age_seconds in ((shop.ledger_path, 1000), (log, FRESH_S)):
         path.touch()
         os.utime(path, (NOW - age_seconds, NOW - age_seconds))
     assert is_written(shop, NOW)

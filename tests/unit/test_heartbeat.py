@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from settings import Settings
-from spark_jobs.heartbeat import FRESH_SECONDS, LONGEST_BATCH_SECONDS, heartbeat, missing
+from spark_jobs.heartbeat import FRESH_S, LONGEST_BATCH_S, heartbeat, missing
 
 NOW = 1_773_500_000.0  # seconds since the epoch
 
@@ -41,16 +41,16 @@ def test_a_job_that_has_nothing_to_do_works(settings: Settings) -> None:
 
 
 def test_without_a_heartbeat_it_does_not_work(settings: Settings) -> None:
-    touch(heartbeat(settings), age_seconds=FRESH_SECONDS + 1)
+    touch(heartbeat(settings), age_seconds=FRESH_S + 1)
     assert "do not run" in missing(settings, NOW)
     heartbeat(settings).unlink()
     assert "do not run" in missing(settings, NOW)
 
 
 def test_a_micro_batch_may_take_its_time_but_not_for_ever(settings: Settings) -> None:
-    touch(log(settings, "offsets") / "11", age_seconds=LONGEST_BATCH_SECONDS)
+    touch(log(settings, "offsets") / "11", age_seconds=LONGEST_BATCH_S)
     assert missing(settings, NOW) is None
-    touch(log(settings, "offsets") / "11", age_seconds=LONGEST_BATCH_SECONDS + 1)
+    touch(log(settings, "offsets") / "11", age_seconds=LONGEST_BATCH_S + 1)
     assert "archive of ecommerce began micro-batch 11" in missing(settings, NOW)
 
 
