@@ -76,7 +76,7 @@ def recovered(scene: Scene) -> None:
         steps = (
             lambda: watch.behind(ends),
             lambda: None if acknowledged(scene) > before else "the producer sends nothing",
-            *(partial(readiness.CHECKS[name], settings) for name in scene.services),
+            *(partial(readiness.missing, name, settings) for name in scene.services),
         )
         for missing in steps:
             while (what := missing()) is not None:

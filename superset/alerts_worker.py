@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 
 sys.path.append(str(Path(__file__).resolve().parent.parent))  # where settings.py is
 
+import alerts_healthy
+
 import settings
 
 
@@ -50,8 +52,7 @@ def main() -> None:
     if not stack.alert_webhook_url:
         sys.stderr.write("alerts are switched off: ALERT_WEBHOOK_URL is empty\n")
         sys.exit(os.EX_CONFIG)
-    # Touched when the worker begins to wait for work and after each of its tasks, of which there is one a minute.
-    alive = stack.path("run", "alerts.alive")
+    alive = alerts_healthy.alive(stack)
     alive.parent.mkdir(parents=True, exist_ok=True)
     alive.unlink(missing_ok=True)  # at once: an earlier worker's would be taken for this one's
     os.environ["SUPERSET_CONFIG_PATH"] = str(settings.ROOT / "superset" / "superset_config.py")

@@ -14,12 +14,23 @@ from settings import ROOT, load
 
 sys.path.append(str(ROOT / "superset"))  # no package: it would hide Superset's own
 
+import alerts_healthy
 import alerts_worker
 import assets
 import grain
 import load_alerts
 
-__all__ = ["alerts", "alerts_worker", "assets", "grain", "load_alerts", "rendered", "selected", "sources"]
+__all__ = [
+    "alerts",
+    "alerts_healthy",
+    "alerts_worker",
+    "assets",
+    "grain",
+    "load_alerts",
+    "rendered",
+    "selected",
+    "sources",
+]
 
 
 def rendered(sql: str, since: str | None = None, until: str | None = None, reach: grain.Reach | None = None) -> str:

@@ -28,7 +28,8 @@ STATE_VARIABLE = "TILLSTREAM_STATE"
 @dataclass(frozen=True)
 class Service:
     """One supervised process. `address` is what people connect to; `sources` are the files that it is made of. One that
-    ends with one of `final_exit_codes` is not started again: after EX_CONFIG a restart can't help."""
+    ends with one of `final_exit_codes` is not started again: after EX_CONFIG a restart can't help. `healthy` is the
+    command that ends with 0 while it works, its container's health check; servers have none here, see readiness.py."""
 
     name: str
     command: tuple[str, ...]
@@ -37,6 +38,7 @@ class Service:
     sources: tuple[str, ...] = ()
     final_exit_codes: tuple[int, ...] = ()
     stop_wait_s: int = 30
+    healthy: tuple[str, ...] = ()
     prepare: Callable[[], None] = field(default=lambda: None, compare=False)
 
     def digest(self) -> str:
@@ -198,6 +200,7 @@ def spark(settings: Settings) -> Service:
         sources=("spark_jobs", "contracts", "stores", "settings.py", "passwords.py", "requirements/pipeline.txt"),
         final_exit_codes=(0, os.EX_CONFIG),
         stop_wait_s=60,
+        healthy=(sys.executable, "-m", "spark_jobs.heartbeat"),
     )
 
 
@@ -208,6 +211,7 @@ def producer(settings: Settings) -> Service:
         environment=_settings_for("producer", settings),
         sources=("producer", "contracts", "stores", "settings.py", "requirements/pipeline.txt"),
         final_exit_codes=(0, os.EX_CONFIG),
+        healthy=(sys.executable, "-m", "producer.healthy"),
     )
 
 
@@ -231,6 +235,7 @@ def superset(settings: Settings) -> Service:
             "passwords.py",
             "requirements/superset.txt",
         ),
+        healthy=(str(SUPERSET_PYTHON), "superset/healthy.py"),
     )
 
 
@@ -241,6 +246,7 @@ def alerts(settings: Settings) -> Service:
         environment=_settings_for("superset", settings),
         sources=("superset", "settings.py", "passwords.py", "requirements/superset.txt"),
         final_exit_codes=(os.EX_CONFIG,),
+        healthy=(str(SUPERSET_PYTHON), "superset/alerts_healthy.py"),
     )
 
 

@@ -107,7 +107,7 @@ class Stack:
                 why = "it refuses to run" if code == os.EX_CONFIG else f"exit code {code}"
                 raise StepError(f"{name} has ended ({why}). {self.log_tail(name)}")
             if state == "RUNNING":
-                missing = readiness.CHECKS[name](settings or self.settings)
+                missing = readiness.missing(name, settings or self.settings)
                 if missing is None:
                     return
             time.sleep(POLL_S)

@@ -46,7 +46,7 @@ class StackOnContainers(Stack):
             super().wait_ready(name, settings)
             return
         deadline = time.monotonic() + readiness.DEADLINE_S[name]
-        while missing := readiness.CHECKS[name](self.settings):
+        while missing := readiness.missing(name, self.settings):
             if time.monotonic() > deadline:
                 raise StepError(f"{name} does not work: {missing}. {self.log_tail(name)}")
             time.sleep(POLL_S)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import fields, replace
 
 import pytest
@@ -11,7 +12,7 @@ from local.native.preflight import memory_needed_mb
 from local.native.stack import Stack
 from local.runtime import SERVICES, switched_on
 from settings import Settings
-from tests.dashboards import alerts_worker, assets, load_alerts
+from tests.dashboards import alerts_healthy, alerts_worker, assets, load_alerts
 
 OFF = Settings()
 ON = replace(OFF, alert_webhook_url="https://hooks.example/services/T0/secret?key=1")
@@ -83,3 +84,13 @@ def test_the_log_does_not_tell_the_address(message: str) -> None:
 def test_an_address_without_a_path_leaves_the_log_readable() -> None:
     record = logging.LogRecord("", logging.INFO, "", 0, "GET /a/b", None, None)
     assert alerts_worker.Discreet("http://127.0.0.1:9/").format(record).endswith("GET /a/b")
+
+
+def test_the_worker_works_while_its_sign_of_life_is_fresh(tmp_path) -> None:
+    alive = alerts_healthy.alive(replace(ON, state_dir=str(tmp_path)))
+    assert not alerts_healthy.is_fresh(alive, 1000)
+    alive.parent.mkdir()
+    alive.touch()
+    os.utime(alive, (1000, 1000))
+    assert alerts_healthy.is_fresh(alive, 1000 + alerts_healthy.FRESH_S)
+    assert not alerts_healthy.is_fresh(alive, 1001 + alerts_healthy.FRESH_S)

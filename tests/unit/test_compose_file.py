@@ -12,8 +12,9 @@ import pytest
 import yaml
 
 from local.compose.secret_volumes import GIVEN
+from local.native import services
 from local.native.install import COPY_JARS
-from local.runtime import SERVICES, switched_on
+from local.runtime import SERVERS, SERVICES, switched_on
 from settings import ROOT, Settings, as_environment
 
 TEXT = (ROOT / "docker-compose.yml").read_text()
@@ -75,6 +76,15 @@ def test_an_image_has_what_its_code_imports(room: str) -> None:
 def test_the_container_that_makes_the_secrets_has_what_it_imports() -> None:
     mounted = [volume.split(":")[0] for volume in CONTAINERS["secrets"]["volumes"] if volume.startswith("./")]
     assert missing(name for name in mounted if name.endswith(".py")) == set()
+
+
+@pytest.mark.parametrize("name", [name for name in SERVICES if name not in SERVERS])
+def test_both_runtimes_ask_a_program_in_the_same_way_whether_it_works(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services.java, "home", lambda: Path("/"))
+    _, *words = services.MADE_BY[name](Settings()).healthy
+    assert CONTAINERS[name]["healthcheck"]["test"] == ["CMD", "python", *words]
 
 
 def test_every_service_of_the_front_door_is_a_container() -> None:
