@@ -44,6 +44,8 @@ class Table:
     - sum, minimum, maximum: columns with that rule
     - first: column -> the column (with the rule minimum) that says when; the value that was first wins,
       the smaller value where both were at the same time. One that never was (when is NULL) gives way to any other
+    - last: as first, by a column with the rule maximum: what was last wins, the larger value where both were at the
+      same time
     - expires_by: the time (DATETIME, UTC) by which rows grow old
     - hours: the tables of hours into which old rows are added up; without any, old rows are deleted
     """
@@ -55,12 +57,13 @@ class Table:
     minimum: tuple[str, ...] = ()
     maximum: tuple[str, ...] = ()
     first: Mapping[str, str] = field(default_factory=dict)
+    last: Mapping[str, str] = field(default_factory=dict)
     expires_by: str = "minute"
     hours: tuple[Hours, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
-        return (*self.key, *self.sum, *self.minimum, *self.maximum, *self.first)
+        return (*self.key, *self.sum, *self.minimum, *self.maximum, *self.first, *self.last)
 
 
 def table(
@@ -70,19 +73,22 @@ def table(
     minimum: Sequence[str] = (),
     maximum: Sequence[str] = (),
     first: Mapping[str, str] | None = None,
+    last: Mapping[str, str] | None = None,
     expires_by: str = "minute",
     hours: Sequence[Hours] = (),
     by_hour: bool = False,
 ) -> Callable[[Rows], Table]:
-    """Declares the table that a function of events makes the rows of; see `Table`. With `by_hour` old rows of
-    <stem>_by_minute become rows of <stem>_by_hour, by the same rules."""
+    """Declares the table that a function of events makes the rows of; see `Table`. With `by_hour` rows of
+    <stem>_by_minute are added up into rows of <stem>_by_hour, by the same rules: sums and maxima can be."""
 
     def declare(rows: Rows) -> Table:
-        wrong = sorted(set((first or {}).values()) - set(minimum))
-        if wrong:
-            raise ValueError(f"{rows.__name__}: first goes by {wrong}, which must have the rule minimum")
         name, into = rows.__name__, tuple(hours)
+        for rule, goes_by, needed, there in (("first", first, "minimum", minimum), ("last", last, "maximum", maximum)):
+            if wrong := sorted(set((goes_by or {}).values()) - set(there)):
+                raise ValueError(f"{name}: {rule} goes by {wrong}, which must have the rule {needed}")
         if by_hour:
+            if wrong := [*minimum, *(first or {}), *(last or {})]:
+                raise ValueError(f"{name}: {wrong} can't be added up into hours")
             without_time = [column for column in key if column != "minute"]
             into = (Hours(name.replace("_by_minute", "_by_hour"), name, without_time, sum, maximum),)
         return Table(
@@ -93,6 +99,7 @@ def table(
             tuple(minimum),
             tuple(maximum),
             dict(first or {}),
+            dict(last or {}),
             expires_by,
             into,
         )
@@ -107,6 +114,7 @@ def combine(table: Table, rows: pl.DataFrame) -> pl.DataFrame:
         *(pl.col(name).min() for name in table.minimum),
         *(pl.col(name).max() for name in table.maximum),
         *(pl.col(name).sort_by(by, name, nulls_last=True).first() for name, by in table.first.items()),
+        *(pl.col(name).sort_by(by, name, nulls_last=False).last() for name, by in table.last.items()),
     )
 
 
@@ -144,11 +152,12 @@ def upsert(table: Table, schema: Mapping[str, pl.DataType], into: str | None = N
     """
     old = into or table.name
     # MySQL assigns from left to right, and a column read after its assignment has the new value: what was first must
-    # be decided before its time is lowered.
+    # be decided before its time is lowered, and what was last before its time is raised.
     assignments = [
-        f"{name} = IF(COALESCE(new.{by} < {old}.{by}, {old}.{by} IS NULL AND new.{by} IS NOT NULL) "
-        f"OR (new.{by} <=> {old}.{by} AND new.{name} < {old}.{name}), new.{name}, {old}.{name})"
-        for name, by in table.first.items()
+        f"{name} = IF(COALESCE(new.{by} {wins} {old}.{by}, {old}.{by} IS NULL AND new.{by} IS NOT NULL) "
+        f"OR (new.{by} <=> {old}.{by} AND new.{name} {wins} {old}.{name}), new.{name}, {old}.{name})"
+        for wins, rule in (("<", table.first), (">", table.last))
+        for name, by in rule.items()
     ]
     assignments += [f"{name} = {old}.{name} + new.{name}" for name in table.sum]
     # As in Polars, NULL is no value: MySQL's own LEAST would be NULL where one of the two is.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from random import Random
 
 import polars as pl
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from local.native.stack import Stack
 from spark_jobs import domains
-from spark_jobs.merge import combine
+from spark_jobs.merge import combine, table
 from spark_jobs.sinks import mysql as mysql_sink
 from spark_jobs.sinks.mysql import merge_rows
 from stores import mysql
@@ -58,6 +59,77 @@ def test_merging_in_mysql_is_merging_in_the_driver(stack: Stack, batches: list[l
         found = mysql.query(connection, f"SELECT {', '.join(SESSIONS.columns)} FROM {BESIDE} ORDER BY session_id")
     expected = combine(SESSIONS, pl.concat(frames)).sort("session_id")
     assert [tuple(map(plain, row)) for row in found] == expected.rows()
+
+
+@table(
+    key=("symbol",),
+    sum=("trades", "quantity"),
+    minimum=("low", "first_trade"),
+    maximum=("high", "last_trade"),
+    first={"open": "first_trade"},
+    last={"close": "last_trade"},
+)
+def candles__test(trades: pl.DataFrame) -> pl.DataFrame:
+    price, number = pl.col("price"), pl.col("trade")
+    return trades.select(
+        "symbol",
+        "quantity",
+        pl.lit(1, pl.Int64).alias("trades"),
+        *(price.alias(name) for name in ("low", "high", "open", "close")),
+        *(number.alias(name) for name in ("first_trade", "last_trade")),
+    )
+
+
+TRADE = {"symbol": pl.String, **dict.fromkeys(("trade", "price", "quantity"), pl.Int64)}
+TRADES = st.lists(
+    st.fixed_dictionaries(
+        {
+            "symbol": st.sampled_from(["BTC", "ETH"]),
+            "trade": st.integers(0, 10**15),
+            "price": st.integers(1, 5) | st.integers(1, 10**15),
+            "quantity": st.integers(1, 10**15),
+        }
+    ),
+    min_size=1,
+    max_size=20,
+    unique_by=lambda trade: (trade["symbol"], trade["trade"]),
+)
+
+
+def candle(trades: list[dict]) -> tuple[int, ...]:
+    """Open, high, low, close, trades and quantity of one symbol, by a plain loop."""
+    first, *others = sorted(trades, key=lambda trade: trade["trade"])
+    opened = high = low = close = first["price"]
+    count, quantity = 1, first["quantity"]
+    for trade in others:
+        close = trade["price"]
+        high, low = max(high, close), min(low, close)
+        count, quantity = count + 1, quantity + trade["quantity"]
+    return opened, high, low, close, count, quantity
+
+
+@examples(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(TRADES, st.randoms(), st.integers(1, 5), st.integers(1, 3))
+def test_a_candle_is_that_of_the_trades_in_their_order(
+    stack: Stack, trades: list[dict], random: Random, batches: int, slices: int
+) -> None:
+    """In whatever order they come, in however many batches of however many slices."""
+    random.shuffle(trades)
+    wanted = ("open", "high", "low", "close", "trades", "quantity")
+    columns = ", ".join(f"{name} BIGINT NOT NULL" for name in candles__test.columns[1:])
+    with (
+        mysql.connected(stack.settings, "root", stack.settings.domain) as connection,
+        mysql.transaction(connection) as cursor,
+    ):
+        cursor.execute(f"CREATE TEMPORARY TABLE candles__test (symbol CHAR(3) PRIMARY KEY, {columns})")
+        for batch in (trades[at::batches] for at in range(batches)):
+            parts = [pl.DataFrame(batch[at::slices], schema=TRADE) for at in range(slices)]
+            combined = [combine(candles__test, candles__test.rows(part)) for part in parts]
+            merge_rows(cursor, candles__test, combine(candles__test, pl.concat(combined)))
+        cursor.execute(f"SELECT symbol, {', '.join(wanted)} FROM candles__test")
+        found = {symbol: tuple(figures) for symbol, *figures in cursor.fetchall()}
+    symbols = {trade["symbol"] for trade in trades}
+    assert found == {symbol: candle([trade for trade in trades if trade["symbol"] == symbol]) for symbol in symbols}
 
 
 def plain(value: object) -> object:

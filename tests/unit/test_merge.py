@@ -20,18 +20,27 @@ ROWS = st.fixed_dictionaries(
         "seen": st.none() | st.integers(0, 3).map(lambda s: START + timedelta(seconds=s)),
         "top": st.integers(0, 5),
         "name": st.sampled_from(["x", "y", "z"]),
+        "until": st.none() | st.integers(0, 3),
+        "close": st.integers(0, 5),
     }
 )
 
 
-@table(key=("key",), sum=("n",), minimum=("seen",), maximum=("top",), first={"name": "seen"})
+@table(
+    key=("key",),
+    sum=("n",),
+    minimum=("seen",),
+    maximum=("top", "until"),
+    first={"name": "seen"},
+    last={"close": "until"},
+)
 def example(events: pl.DataFrame) -> pl.DataFrame:
     return events
 
 
 def frame(rows: list[dict]) -> pl.DataFrame:
-    schema = {"key": pl.String, "n": pl.Int64, "seen": pl.Datetime("us"), "top": pl.Int64, "name": pl.String}
-    return pl.DataFrame(rows, schema=schema)
+    numbers = dict.fromkeys(("n", "top", "until", "close"), pl.Int64)
+    return pl.DataFrame(rows, schema={"key": pl.String, "seen": pl.Datetime("us"), "name": pl.String, **numbers})
 
 
 def merged(rows: pl.DataFrame) -> list[tuple]:
@@ -49,23 +58,32 @@ def test_order_and_grouping_do_not_matter(rows: list[dict], random, cut: int) ->
 
 @given(st.lists(ROWS, min_size=1, max_size=12))
 def test_rules_are_what_their_names_say(rows: list[dict]) -> None:
-    for key, n, seen, top, name in merged(frame(rows)):
+    for key, n, seen, top, until, name, close in merged(frame(rows)):
         mine = [row for row in rows if row["key"] == key]
         assert n == sum(row["n"] for row in mine)
         assert seen == min((row["seen"] for row in mine if row["seen"]), default=None)
         assert top == max(row["top"] for row in mine)
+        assert until == max((row["until"] for row in mine if row["until"] is not None), default=None)
         assert name == min((row["seen"] or NEVER, row["name"]) for row in mine)[1]
+        assert close == max((-1 if row["until"] is None else row["until"], row["close"]) for row in mine)[1]
 
 
-def test_first_is_decided_before_its_time_is_lowered() -> None:
+def test_first_and_last_are_decided_before_their_time_changes() -> None:
     statement = upsert(example, frame([]).schema, into="other")
-    assert statement.startswith("INSERT INTO other (key, n, seen, top, name) SELECT")
+    assert statement.startswith("INSERT INTO other (key, n, seen, top, until, name, close) SELECT")
     assert statement.index("name = IF(COALESCE(new.seen < other.seen,") < statement.index("seen = COALESCE(LEAST(")
+    assert statement.index("close = IF(COALESCE(new.until > other.until,") < statement.index("until = COALESCE(GREAT")
 
 
-def test_first_needs_its_time_among_the_minima() -> None:
-    with pytest.raises(ValueError, match="last"):
-        table(key=("key",), first={"name": "last"})(example.rows)
+@pytest.mark.parametrize(("rule", "needed"), [("first", "minimum"), ("last", "maximum")])
+def test_first_and_last_need_their_time_among_the_columns_of_its_rule(rule: str, needed: str) -> None:
+    with pytest.raises(ValueError, match=f"{rule} goes by .'seen'.*{needed}"):
+        table(key=("key",), **{rule: {"name": "seen"}})(example.rows)
+
+
+def test_what_was_first_or_last_is_not_added_up_into_hours() -> None:
+    with pytest.raises(ValueError, match=r"'seen', 'name'.*hours"):
+        table(key=("key",), minimum=("seen",), first={"name": "seen"}, by_hour=True)(example.rows)
 
 
 def test_a_table_is_named_like_its_function() -> None:
