@@ -88,11 +88,13 @@ def kept_right(cursor: Any, merged: Sequence[tuple[Table, pl.DataFrame]]) -> Ite
     """
     reach = coverage.read(cursor, lock=True)
     concerned = [(table, rows) for table, rows in merged if table.hours and rows.height]
-    by_key = [(table, rows.select(table.key)) for table, rows in concerned if table.expires_by not in table.key]
-    for table, keys in by_key:
-        take_off(cursor, table, keys, reach)
+    changed = [
+        (table, rows.select(table.key))
+        for table, rows in concerned
+        if table.expires_by not in table.key and (take_off(cursor, table, rows, reach) or is_old(table, rows, reach))
+    ]
     yield
-    for table, keys in by_key:
+    for table, keys in changed:
         put_back(cursor, table, keys, reach)
     for table, rows in concerned:
         if (time := table.expires_by) in table.key:
@@ -109,11 +111,19 @@ def add_up_again(cursor: Any, table: Table, hour: datetime, reach: coverage.Cove
         remove(cursor, table, hour)
 
 
-def take_off(cursor: Any, table: Table, keys: pl.DataFrame, reach: coverage.Coverage) -> None:
-    """Takes off what the rows with these keys are to hours that were added up, before they change."""
-    condition, values = with_keys(table, keys, reach.hours_until)
-    if not is_there(cursor, table, condition, values):
-        return
+def is_old(table: Table, rows: pl.DataFrame, reach: coverage.Coverage) -> bool:
+    """Whether one of these rows is of an hour that was added up, whatever it is merged with. Of a range that is
+    recomputed only keys are known."""
+    return table.expires_by not in rows.columns or (rows[table.expires_by] < reach.hours_until).any()
+
+
+def take_off(cursor: Any, table: Table, rows: pl.DataFrame, reach: coverage.Coverage) -> bool:
+    """Takes off what the rows with these keys are to hours that were added up, before they change; False where there is
+    none of them, which is nearly always."""
+    condition, values = with_keys(table, rows.select(table.key), reach.hours_until)
+    cursor.execute(f"SELECT EXISTS (SELECT 1 FROM {table.name} WHERE {condition})", values)  # noqa: S608 - names only
+    if not cursor.fetchone()[0]:
+        return False
     cursor.execute(
         f"SELECT MIN({table.expires_by}), MAX({table.expires_by}) FROM {table.name} WHERE {condition}",  # noqa: S608
         values,
@@ -126,23 +136,18 @@ def take_off(cursor: Any, table: Table, keys: pl.DataFrame, reach: coverage.Cove
             f"DELETE FROM {hours.name} WHERE minute >= %s AND minute <= %s AND {nothing}",  # noqa: S608 - names only
             (hour_of(first), hour_of(last)),
         )
+    return True
 
 
 def put_back(cursor: Any, table: Table, keys: pl.DataFrame, reach: coverage.Coverage) -> None:
     """Adds what the rows with these keys are by now."""
     condition, values = with_keys(table, keys, reach.hours_until)
-    if is_there(cursor, table, condition, values):
-        for hours in table.hours:
-            cursor.execute(addition(table, hours, condition), values)
-        cursor.execute(f"DELETE FROM {table.name} WHERE {condition}", (values[0], reach.minutes_from))  # noqa: S608
+    for hours in table.hours:
+        cursor.execute(addition(table, hours, condition), values)
+    cursor.execute(f"DELETE FROM {table.name} WHERE {condition}", (values[0], reach.minutes_from))  # noqa: S608 - names only
 
 
 def with_keys(table: Table, keys: pl.DataFrame, before: datetime) -> tuple[str, tuple[str, datetime]]:
     """The condition for rows with these keys, of hours before that time, and its parameters."""
     asked = f"SELECT * FROM ({sent(table.key, keys.schema)}) AS asked"  # noqa: S608 - names only
     return f"({', '.join(table.key)}) IN ({asked}) AND {table.expires_by} < %s", (as_json(keys), before)
-
-
-def is_there(cursor: Any, table: Table, condition: str, values: tuple) -> bool:
-    cursor.execute(f"SELECT EXISTS (SELECT 1 FROM {table.name} WHERE {condition})", values)  # noqa: S608 - names only
-    return bool(cursor.fetchone()[0])
