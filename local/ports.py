@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import os
+import random
 import socket
+import tempfile
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
+from typing import IO
 
 LISTEN = "0A"
+LOWEST = 20_000
+OUTGOING = Path("/proc/sys/net/ipv4/ip_local_port_range")
+RESERVATIONS = Path(tempfile.gettempdir()) / f"tillstream-ports-{os.getuid()}"
+"""A file a port, which is locked by the process that was given it."""
+_reserved: list[IO[str]] = []
 
 
 def is_free(host: str, port: int) -> bool:
@@ -22,12 +33,38 @@ def is_free(host: str, port: int) -> bool:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on, all different."""
-    with contextlib.ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
+    """Ports that nobody listens on, all different, and this process's until it ends: no other one is given them.
+
+    They are none of those that the kernel gives to outgoing connections. One of these may be taken before a server
+    comes to listen on it, even by who looks whether it does.
+    """
+    RESERVATIONS.mkdir(exist_ok=True, mode=0o700)
+    found = list(islice(filter(_reserve, _candidates()), count))
+    if len(found) < count:
+        raise OSError(f"there are no {count} free ports from {LOWEST} on, but for those of outgoing connections")
+    return found
+
+
+def _candidates() -> list[int]:
+    first, last = map(int, OUTGOING.read_text().split())
+    ports = [port for port in range(LOWEST, 65_536) if not first <= port <= last]
+    random.shuffle(ports)
+    return ports
+
+
+def _reserve(port: int) -> bool:
+    """Whether it is this process's from here on."""
+    handle = (RESERVATIONS / str(port)).open("w")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        handle.close()
+        return False
+    if not is_free("127.0.0.1", port):
+        handle.close()
+        return False
+    _reserved.append(handle)
+    return True
 
 
 def listening_inodes(table: str, port: int) -> set[str]:
