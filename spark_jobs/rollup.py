@@ -147,10 +147,10 @@ class Background:
 
 def once(settings: Settings, wanted: Ages) -> None:
     """Adds up and deletes what has come to these ages. Raises Unavailable."""
-    begin(settings)
     with mysql.connected(settings, "spark", settings.domain) as connection:
-        with mysql.transaction(connection) as cursor:  # while the first one is there
-            cursor.execute(
+        with mysql.transaction(connection) as cursor:
+            hours.begin(cursor, tables(settings.domain))
+            cursor.execute(  # while the first one is there
                 "UPDATE coverage SET first_commit = (SELECT MIN(committed_at) FROM batches) WHERE first_commit IS NULL"
             )
         run(connection, settings.domain, wanted.sealed, wanted.minutes)

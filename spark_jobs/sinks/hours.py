@@ -121,14 +121,13 @@ def take_off(cursor: Any, table: Table, rows: pl.DataFrame, reach: coverage.Cove
     """Takes off what the rows with these keys are to hours that were added up, before they change; False where there is
     none of them, which is nearly always."""
     condition, values = with_keys(table, rows.select(table.key), reach.hours_until)
-    cursor.execute(f"SELECT EXISTS (SELECT 1 FROM {table.name} WHERE {condition})", values)  # noqa: S608 - names only
-    if not cursor.fetchone()[0]:
-        return False
     cursor.execute(
         f"SELECT MIN({table.expires_by}), MAX({table.expires_by}) FROM {table.name} WHERE {condition}",  # noqa: S608
         values,
     )
     first, last = cursor.fetchone()
+    if first is None:
+        return False
     for hours in table.hours:
         cursor.execute(addition(table, hours, condition, "-"), values)
         nothing = " AND ".join(f"{name} = 0" for name in hours.sum)

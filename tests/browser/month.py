@@ -38,6 +38,7 @@ from spark_jobs.sinks.mysql import merge_rows
 from spark_jobs.slices import digests
 from stores import mysql
 from stores.hour import HOUR, hour_of
+from tests.unit.events import when_sent
 
 log = logging.getLogger(__name__)
 
@@ -98,10 +99,7 @@ def write(settings: Settings, connection: mysql.MySQLConnectionAbstract, ledger:
     """Does with good events what the producer and both queries do with them."""
     ledger.settle((), map(entry, records), {})
     values = [record.value for record in records]
-    times = (
-        pl.Series([record.at_ms for record in records]).cast(pl.Datetime("ms", "UTC")).cast(pl.Datetime("us", "UTC"))
-    )
-    events = domains.validator(settings.domain).validate(values, times)
+    events = domains.validator(settings.domain).validate(values, when_sent(records))
     assert events["reject"].is_null().all()
     archived = events.with_columns(digests(values, events["reject"]), pl.Series("value", values))
     tables = domains.raw_tables(settings.domain)

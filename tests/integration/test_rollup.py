@@ -28,6 +28,7 @@ from stores.hour import HOUR, hour_of
 from tests.dashboards import assets, grain, rendered
 from tests.integration.database import database_of
 from tests.integration.pipeline import CATCH_UP_S, FAULTS, minutes_ago, shop, spark_jobs
+from tests.unit.events import when_sent
 
 pytestmark = pytest.mark.integration
 
@@ -46,10 +47,7 @@ FILES = assets.read(DOMAIN)
 def events() -> pl.DataFrame:
     simulation = Simulation(DOMAIN, SEED, START, RATE, Rates(0, 0, 0, 0, 0), time(12))
     records = list(simulate(simulation, EVENTS))
-    at = pl.Series(
-        [datetime.fromtimestamp(record.at_ms / 1000, UTC) for record in records], dtype=pl.Datetime("us", "UTC")
-    )
-    return domains.validator(DOMAIN).validate([record.value for record in records], at)
+    return domains.validator(DOMAIN).validate([record.value for record in records], when_sent(records))
 
 
 @pytest.fixture

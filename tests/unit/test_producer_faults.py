@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
-import polars as pl
 import pytest
 
 import contracts
@@ -16,6 +15,7 @@ from producer.faults import DAMAGE, Faults, Rates
 from producer.records import Record
 from producer.simulate import Simulation, simulate
 from spark_jobs.domains import validator
+from tests.unit.events import when_sent
 
 MALFORMED = (*DAMAGE, *DAMAGE_OF_ITEMS)
 RATES = Rates(duplicates=0.03, late=0.05, malformed=0.06)
@@ -31,10 +31,7 @@ def records() -> list[Record]:
 @cache
 def verdicts() -> list[tuple[Record, str | None, list[str] | None]]:
     """(record, why the validator rejects it, expectations that it fails), the broker taking it when it is sent."""
-    sent_at = [datetime.fromtimestamp(record.at_ms / 1000, UTC) for record in records()]
-    verdict = validator("ecommerce").validate(
-        [record.value for record in records()], pl.Series(sent_at, dtype=pl.Datetime("us", "UTC"))
-    )
+    verdict = validator("ecommerce").validate([record.value for record in records()], when_sent(records()))
     return list(zip(records(), verdict["reject"].to_list(), verdict["failed"].to_list(), strict=True))
 
 
