@@ -11,14 +11,12 @@ import tempfile
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import IO
 
 LISTEN = "0A"
 LOWEST = 20_000
 OUTGOING = Path("/proc/sys/net/ipv4/ip_local_port_range")
 RESERVATIONS = Path(tempfile.gettempdir()) / f"tillstream-ports-{os.getuid()}"
 """A file a port, which is locked by the process that was given it."""
-_reserved: list[IO[str]] = []
 
 
 def is_free(host: str, port: int) -> bool:
@@ -54,16 +52,15 @@ def _candidates() -> list[int]:
 
 def _reserve(port: int) -> bool:
     """Whether it is this process's from here on."""
-    handle = (RESERVATIONS / str(port)).open("w")
+    held = os.open(RESERVATIONS / str(port), os.O_WRONLY | os.O_CREAT, 0o600)  # until the process ends
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        handle.close()
+        os.close(held)
         return False
     if not is_free("127.0.0.1", port):
-        handle.close()
+        os.close(held)
         return False
-    _reserved.append(handle)
     return True
 
 
