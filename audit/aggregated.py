@@ -24,10 +24,14 @@ def reach(cursor: Any) -> Coverage:
     return Coverage(*(moment.replace(tzinfo=UTC) for moment in coverage.read(cursor)))
 
 
+def table(stem: str, by_hour: bool) -> str:
+    return f"{stem}_by_{'hour' if by_hour else 'minute'}"
+
+
 def rows(stem: str, columns: str, span: Span, by_hour: bool) -> tuple[str, tuple[datetime, ...]]:
     """SQL for the rows of a span, with their time as `at`, and the values of its parameters."""
-    table = f"{stem}_by_{'hour' if by_hour else 'minute'}"
-    of_span = f"SELECT minute AS at, {columns} FROM {table} WHERE minute >= %s AND minute < %s"  # noqa: S608 - names only
+    name = table(stem, by_hour)
+    of_span = f"SELECT minute AS at, {columns} FROM {name} WHERE minute >= %s AND minute < %s"  # noqa: S608 - names only
     return of_span, tuple(moment.replace(tzinfo=None) for moment in span)
 
 
@@ -51,8 +55,14 @@ def checks(domain: str) -> dict[str, dict[str, str]]:
 def pairs(
     cursor: Any, domain: str, span: Span, by_hour: bool = False
 ) -> Iterator[tuple[str, dict[datetime, int], dict[datetime, int]]]:
-    """What must be equal in two tables: its name, and what each of them has by minute or hour."""
-    equal = checks(domain)
+    """What must be equal in two tables: its name, and what each of them has by minute, or by hour where they have
+    hours."""
+    cursor.execute("SHOW TABLES")
+    there = {name for (name,) in cursor.fetchall()}
+    equal = {
+        name: {stem: sql for stem, sql in tables.items() if table(stem, by_hour) in there}
+        for name, tables in checks(domain).items()
+    }
     figures: dict[str, dict[str, str]] = {}
     for name, tables in equal.items():
         for stem, sql in tables.items():

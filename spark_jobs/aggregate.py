@@ -245,9 +245,12 @@ class Aggregate:
         ids_before = caught_up_at - self.contract.remembered
         self.dedup.forget(ids_before)
         self.rollup.ask(rollup.ages(self.settings, caught_up_at))
-        rows_before = caught_up_at - timedelta(days=self.settings.mysql_retention_days)
-        ages = {(table.name, table.expires_by): rows_before for table in self.tables if not table.hours}
-        ages |= dict.fromkeys(HISTORY.items(), rows_before)
+        ages = {
+            (table.name, table.expires_by): rollup.kept_from(self.settings, caught_up_at, table.keep_days)
+            for table in self.tables
+            if not table.hours
+        }
+        ages |= dict.fromkeys(HISTORY.items(), rollup.kept_from(self.settings, caught_up_at))
         ages |= dict.fromkeys(((SEEN_IDS, "minute"), (SEEN_KEYS, "minute")), ids_before)
         try:
             self.sink.expire(ages)

@@ -48,6 +48,7 @@ class Table:
       same time
     - expires_by: the time (DATETIME, UTC) by which rows grow old
     - hours: the tables of hours into which old rows are added up; without any, old rows are deleted
+    - keep_days: rows stay for so many days at least, whatever MYSQL_RETENTION_DAYS says; not where they become hours
     """
 
     name: str
@@ -60,6 +61,7 @@ class Table:
     last: Mapping[str, str] = field(default_factory=dict)
     expires_by: str = "minute"
     hours: tuple[Hours, ...] = ()
+    keep_days: int = 0
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -77,6 +79,7 @@ def table(
     expires_by: str = "minute",
     hours: Sequence[Hours] = (),
     by_hour: bool = False,
+    keep_days: int = 0,
 ) -> Callable[[Rows], Table]:
     """Declares the table that a function of events makes the rows of; see `Table`. With `by_hour` rows of
     <stem>_by_minute are added up into rows of <stem>_by_hour, by the same rules: sums and maxima can be."""
@@ -91,6 +94,8 @@ def table(
                 raise ValueError(f"{name}: {wrong} can't be added up into hours")
             without_time = [column for column in key if column != "minute"]
             into = (Hours(name.replace("_by_minute", "_by_hour"), name, without_time, sum, maximum),)
+        if keep_days and into:
+            raise ValueError(f"{name}: rows that become hours are all kept for the same time")
         return Table(
             name,
             rows,
@@ -102,6 +107,7 @@ def table(
             dict(last or {}),
             expires_by,
             into,
+            keep_days,
         )
 
     return declare

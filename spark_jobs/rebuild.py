@@ -130,9 +130,10 @@ def check(settings: Settings) -> None:
 
 def differences(settings: Settings, connection: Any, hours_from: datetime, minutes_from: datetime) -> list[str]:
     """How the tables differ from the recomputed ones: hours from `hours_from`, minutes from `minutes_from` on."""
-    tables = (*aggregate.domain_tables(settings.domain), rejects_by_minute)
-    minutes_from = max(minutes_from, hours_from)
-    compared = [(table.name, table.columns, table.expires_by, minutes_from) for table in tables]
+    compared = []
+    for table in (*aggregate.domain_tables(settings.domain), rejects_by_minute):
+        since = minutes_from if table.hours else rollup.kept_from(settings, now(), table.keep_days)
+        compared.append((table.name, table.columns, table.expires_by, max(since, hours_from)))
     compared += [(table.name, table.columns, "minute", hours_from) for table in rollup.tables_of_hours(settings.domain)]
     found = []
     for name, columns, time, since in compared:
@@ -220,6 +221,7 @@ def recompute(
     decided on. Times are UTC, naive.
     """
     tables = aggregate.domain_tables(settings.domain)
+    kept_from = {table.name: rollup.kept_from(settings, now(), table.keep_days) for table in tables}
     contract = contracts.load(settings.domain)
     ids_from = now() - contract.remembered
     expired = replay.expired_hours(settings)
@@ -239,7 +241,7 @@ def recompute(
         held = dict(zip((SEEN_IDS, SEEN_KEYS), dedup.new(good.filter(pl.col("minute") >= ids_from)), strict=True))
         merged = []
         for table in tables if begins >= whole_from else ():
-            if table.hours or begins >= rows_before:
+            if table.hours or begins >= kept_from[table.name]:
                 _, rows = aggregate.rows_of(table, events)
                 if table.name in copied:
                     rows = rows.join(copied[table.name], on=table.key, how="anti")
@@ -276,7 +278,7 @@ def keep(settings: Settings, connection: Any, until: datetime) -> dict[str, pl.D
     """
     copied = {}
     with mysql.transaction(connection) as cursor:
-        for table in rollup.tables(settings.domain):
+        for table in aggregate.domain_tables(settings.domain):
             old = {table.name: table.expires_by, **{hours.name: "minute" for hours in table.hours}}
             for name, time in old.items():
                 columns = ", ".join(columns_of(cursor, name))

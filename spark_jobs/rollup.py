@@ -3,7 +3,7 @@
 An hour is sealed when nothing can come of it any more: then its rows of minutes are added up into rows of hours. Both
 stay: the minutes for MYSQL_RETENTION_DAYS, the hours for MYSQL_HOURS_RETENTION_DAYS. All tables of an hour go
 together, in one transaction, and `coverage` says how far this has come: whatever is killed, what there is by minute and
-by hour is whole.
+by hour is whole. Rows that become no hours go when they are old.
 """
 
 from __future__ import annotations
@@ -53,9 +53,15 @@ class Ages(NamedTuple):
 def ages(settings: Settings, caught_up_at: datetime) -> Ages:
     """Where all that was appended before `caught_up_at` (UTC, naive) is merged."""
     sealed = hour_of(caught_up_at - contracts.load(settings.domain).remembered)
-    minutes = min(sealed, hour_of(caught_up_at - timedelta(days=settings.mysql_retention_days)))
+    minutes = min(sealed, kept_from(settings, caught_up_at))
     hours = min(minutes, hour_of(caught_up_at - timedelta(days=settings.mysql_hours_retention_days)))
     return Ages(sealed, minutes, hours)
+
+
+def kept_from(settings: Settings, caught_up_at: datetime, keep_days: int = 0) -> datetime:
+    """From when on there are rows that become no hours, of a table that keeps them for `keep_days` at least (UTC,
+    naive, an hour's beginning), where all that was appended before `caught_up_at` is merged."""
+    return hour_of(caught_up_at - timedelta(days=max(settings.mysql_retention_days, keep_days)))
 
 
 def begin(settings: Settings) -> None:

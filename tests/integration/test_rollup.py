@@ -340,9 +340,10 @@ def test_hours_are_recomputed_as_well(aged: Stack, ages: rollup.Ages) -> None:
     stays."""
     long_ago = "2026-01-01 10:00:00"
     hours(aged, "INSERT INTO events_by_hour VALUES (%s, 'purchase', 3, 4200)", long_ago)
+    aged.stop("spark")  # which deletes what becomes no hours, and is old
+    hours(aged, "INSERT INTO expectations_by_minute VALUES (%s, 'source_is_known', 3, 1)", long_ago)
     sums = "SELECT event_name, SUM(events), SUM(amount) FROM events_by_hour GROUP BY event_name"
     before = hours(aged, sums)
-    aged.stop("spark")
     checked = spark_jobs(aged.settings, "rebuild", "--check")
     assert checked.returncode == 0, checked.stdout[-3000:]
     hours(aged, "DELETE FROM events_by_hour WHERE minute > %s", long_ago)
@@ -351,7 +352,9 @@ def test_hours_are_recomputed_as_well(aged: Stack, ages: rollup.Ages) -> None:
     assert "missing in events_by_hour" in checked.stdout
     rebuilt = spark_jobs(aged.settings, "rebuild")
     assert rebuilt.returncode == 0, rebuilt.stdout[-3000:]
-    assert hours(aged, "SELECT minute, events FROM events_by_hour") == [(datetime.fromisoformat(long_ago), 3)]
+    first = datetime.fromisoformat(long_ago)
+    assert hours(aged, "SELECT minute, events FROM events_by_hour") == [(first, 3)]
+    assert hours(aged, "SELECT minute, passed FROM expectations_by_minute ORDER BY minute LIMIT 1") == [(first, 3)]
     aged.start("spark")
     assert verify(aged.settings, CATCH_UP_S, everything=True).exact
     rollup.once(aged.settings, ages)

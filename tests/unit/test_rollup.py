@@ -29,6 +29,13 @@ def test_hours_are_not_gone_before_minutes_have_become_hours() -> None:
     assert ages.hours == ages.minutes
 
 
+@pytest.mark.parametrize(("days", "first"), [(0, "2026-03-11"), (2, "2026-03-11"), (30, "2026-02-12")])
+def test_what_becomes_no_hours_stays_for_as_long_as_its_table_says(days: int, first: str) -> None:
+    """At least: a longer MYSQL_RETENTION_DAYS holds for every table."""
+    kept_from = rollup.kept_from(Settings(mysql_retention_days=3), NOW, days)
+    assert kept_from == datetime.fromisoformat(f"{first}T12:00")
+
+
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_nothing_that_may_still_come_belongs_to_an_hour(domain: str) -> None:
     ages = rollup.ages(Settings(mysql_retention_days=1, domains=(domain,)), NOW)
