@@ -53,7 +53,7 @@ events: ## Read raw events back from Cassandra: make events ARGS=--help
 	@$(LOCAL) events $(ARGS)
 
 .PHONY: incident
-incident: ## Let payments of one country fail: make incident ARGS="--country BR --minutes 10", or ARGS=--stop
+incident: ## Let something fail for a while: make incident ARGS="--country BR --minutes 10", or ARGS=--stop
 	@$(LOCAL) incident $(ARGS)
 
 .PHONY: rebuild

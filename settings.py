@@ -154,6 +154,9 @@ class Settings:
     producer_late: float = setting(0.02, "Share of events that are sent late", SHARE)
     producer_malformed: float = setting(0.002, "Share of events of which a damaged copy is sent, too", SHARE)
     producer_backfill_minutes: int = setting(45, "How long before the first start events begin", between(0, 60))
+    producer_history_days: int = setting(
+        7, "Days before the first start of which events may tell, in domains whose events can", between(0, 30)
+    )
 
     spark_master: str = setting(
         "local",

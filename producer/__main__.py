@@ -107,12 +107,15 @@ def run(options: argparse.Namespace, settings: stack.Settings, stop: Flag) -> No
     strikes = Watch(path_of(settings), kind).strikes if kind else never
     with Ledger(settings.ledger_path) as ledger, Publisher(settings, ledger, stop) as publisher:
         backfill = min(timedelta(minutes=settings.producer_backfill_minutes), contract.max_late * LATEST_OF_ALLOWED)
+        history = timedelta(days=settings.producer_history_days)
         if ledger.view().acknowledged:
-            backfill = timedelta()
+            backfill = history = timedelta()
         while not stop.is_set():
             seed = secrets.randbits(32) if options.seed is None else options.seed
             start = options.start or datetime.now(UTC) - backfill
-            simulation = Simulation(settings.domain, seed, start, settings.producer_rate, rates, options.daytime)
+            simulation = Simulation(
+                settings.domain, seed, start, settings.producer_rate, rates, options.daytime, history
+            )
             log.info("simulating %s: %s", settings.domain, simulation.identity)
             ledger.begin(simulation.identity)
             records = simulate(simulation, options.events, strikes)
@@ -126,7 +129,7 @@ def run(options: argparse.Namespace, settings: stack.Settings, stop: Flag) -> No
                 break
             except OutOfStep:
                 log.warning("%s: the simulation is out of step with the clock: going on from now", settings.domain)
-                backfill = timedelta()
+                backfill = history = timedelta()
         totals, amount = ledger.view(), contract.amount
         log.info(
             "%s: %d records acknowledged by this producer; the ledger has %d: %d events (%d of them late), "

@@ -174,9 +174,12 @@ def inject(events: Iterable[Event], faults: Faults, rng: random.Random) -> Itera
     """
     held: list[tuple[int, int, Record]] = []
     number, rates, amount = 0, faults.rates, faults.contract.amount
-    for occurred_ms, key, fields in events:
+    for occurred_ms, key, fields, again in events:
         while held and held[0][0] <= occurred_ms:
             yield heappop(held)[2]
+        if again:  # with sent_at as it was: byte for byte the same
+            yield Record(occurred_ms, key, encode(fields), DUPLICATE, fields["event_name"], occurred_ms, 0)
+            continue
         late = rng.random() < rates.late
         at_ms = occurred_ms + (int(rng.uniform(*faults.late_minutes) * 60_000) if late else 0)
         fields["sent_at"] = rfc3339(at_ms)

@@ -25,6 +25,8 @@ class Event(NamedTuple):
     key: bytes
     fields: dict[str, Any]
     """As in the contract, without sent_at."""
+    again: bool = False
+    """Whether it is the same as one before, sent once more."""
 
 
 class Record(NamedTuple):
@@ -79,6 +81,8 @@ class Course(NamedTuple):
     rate: float
     """Events a second, in the mean over a day."""
     strikes: Strikes = never
+    history_ms: int = 0
+    """How long before the start the time began of which there may be told at the start, where events can tell of it."""
 
 
 encode = msgspec.json.Encoder().encode

@@ -5,8 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, time
-from itertools import islice
+from datetime import datetime, time, timedelta
 
 import contracts
 from producer import domains
@@ -31,6 +30,8 @@ class Simulation:
     rates: Rates
     daytime: time | None = None
     """The time of day (UTC) that it is there at the start, which decides how busy it is; by default its own."""
+    history: timedelta = timedelta()
+    """The time before the start of which there may be told as well, by events that occur at the start."""
 
     @property
     def start_ms(self) -> int:
@@ -39,7 +40,8 @@ class Simulation:
     @property
     def identity(self) -> str:
         """The same for the same records, and only for them."""
-        return f"{self.course} start={rfc3339(self.start_ms)}"
+        history = f" history={self.history}" if self.history else ""
+        return f"{self.course} start={rfc3339(self.start_ms)}{history}"
 
     @property
     def day_ms(self) -> int:
@@ -69,11 +71,22 @@ def simulate(simulation: Simulation, events: int | None = None, strikes: Strikes
         getattr(module, "RELOADED", ()),
     )
     rng = random.Random(f"faults {simulation.course}")  # noqa: S311 - nothing here is a secret
-    return inject(islice(happenings(simulation, strikes), events), faults, rng)
+    return inject(first(events, happenings(simulation, strikes)), faults, rng)
 
 
 def happenings(simulation: Simulation, strikes: Strikes = never) -> Iterator[Event]:
     """What happens from the start on, in order; endless."""
     dice = Dice(simulation.course, simulation.identity)
-    course = Course(dice, simulation.start_ms, simulation.day_ms, simulation.rate, strikes)
+    history_ms = simulation.history // timedelta(milliseconds=1)
+    course = Course(dice, simulation.start_ms, simulation.day_ms, simulation.rate, strikes, history_ms)
     return domains.load(simulation.domain).events(course)
+
+
+def first(number: int | None, happened: Iterator[Event]) -> Iterator[Event]:
+    """So many events that are not the same as one before, with those that are; all where no number is given."""
+    for event in happened:
+        if number == 0 and not event.again:
+            return
+        if number is not None and not event.again:
+            number -= 1
+        yield event
