@@ -43,7 +43,8 @@ class Table:
     - key: the primary key's columns
     - sum, minimum, maximum: columns with that rule
     - first: column -> the column (with the rule minimum) that says when; the value that was first wins,
-      the smaller value where both were at the same time. One that never was (when is NULL) gives way to any other
+      the smaller value where both were at the same time, and any before NULL. One that never was (when is NULL) gives
+      way to any other
     - last: as first, by a column with the rule maximum: what was last wins, the larger value where both were at the
       same time
     - expires_by: the time (DATETIME, UTC) by which rows grow old
@@ -62,6 +63,11 @@ class Table:
     expires_by: str = "minute"
     hours: tuple[Hours, ...] = ()
     keep_days: int = 0
+
+    @property
+    def of_minutes(self) -> bool:
+        """Whether a row is made of the events of the minute by which it grows old, and of no others."""
+        return self.expires_by in self.key
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -161,7 +167,8 @@ def upsert(table: Table, schema: Mapping[str, pl.DataType], into: str | None = N
     # be decided before its time is lowered, and what was last before its time is raised.
     assignments = [
         f"{name} = IF(COALESCE(new.{by} {wins} {old}.{by}, {old}.{by} IS NULL AND new.{by} IS NOT NULL) "
-        f"OR (new.{by} <=> {old}.{by} AND new.{name} {wins} {old}.{name}), new.{name}, {old}.{name})"
+        f"OR (new.{by} <=> {old}.{by} AND COALESCE(new.{name} {wins} {old}.{name}, {old}.{name} IS NULL)), "
+        f"new.{name}, {old}.{name})"
         for wins, rule in (("<", table.first), (">", table.last))
         for name, by in rule.items()
     ]

@@ -287,7 +287,7 @@ def keep(settings: Settings, connection: Any, until: datetime) -> dict[str, pl.D
                     f"WHERE {time} < %s",
                     (until,),
                 )
-            if "minute" not in table.key:
+            if not table.of_minutes:
                 cursor.execute(f"SELECT {', '.join(table.key)} FROM {table.name}")  # noqa: S608
                 copied[table.name] = pl.DataFrame(cursor.fetchall(), schema=list(table.key), orient="row")
         cursor.execute(f"INSERT INTO coverage SELECT * FROM `{settings.domain}`.coverage")  # noqa: S608

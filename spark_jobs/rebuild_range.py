@@ -10,7 +10,7 @@ What counts is what MySQL says it has counted: the archive may be ahead of the a
 
 Ids are forgotten when none of their minute can come any more: from then on everything that is archived has counted.
 
-Of a table whose key has no minute, as that of sessions, the rows with an event in the range are recomputed as a whole:
+Of a table that is not of minutes, as that of sessions, the rows with an event in the range are recomputed as a whole:
 their other events are looked for around the range, as far as there is one in every `LONGEST_GAP`.
 """
 
@@ -44,7 +44,7 @@ from stores.retry import Unavailable, retry
 log = logging.getLogger(__name__)
 
 LONGEST_GAP = timedelta(minutes=30)
-"""Between two events of a row whose table has no minute in its key: a visit ends after as long without an event."""
+"""Between two events of a row whose table is not of minutes: a visit ends after as long without an event."""
 ARCHIVE_WITHIN_S = 30.0
 SWAP_WITHIN_S = 120.0
 LARGEST_LAG_MS = 60_000
@@ -101,7 +101,7 @@ def run(settings: Settings, since: datetime, until: datetime) -> None:
         # Else an event that has counted, and is archived a moment later, would be taken for neither then nor new since.
         retry(lambda: await_archive(settings, reached(connection)), "the archive", SWAP_WITHIN_S)
         events = Events(settings, counted, since, until)
-        keys = {table.name: events.keys(table, connection) for table in events.tables if "minute" not in table.key}
+        keys = {table.name: events.keys(table, connection) for table in events.tables if not table.of_minutes}
         for table in events.tables:
             if table.name in keys:
                 events.widen(table, keys[table.name])
@@ -237,7 +237,7 @@ def bytes_of(value: Any) -> Any:
 def swap(settings: Settings, connection: Any, events: Events, keys: Mapping[str, pl.DataFrame]) -> None:
     """Puts the recomputed rows in the place of the old ones, in one transaction. Raises RangeRefused and Unavailable.
 
-    `keys`: by name of a table without minutes, the keys of its rows.
+    `keys`: by name of a table that is not of minutes, the keys of its rows.
     """
     with mysql.transaction(connection) as cursor:
         cursor.execute("SELECT checkpoint_id, offsets FROM checkpoints WHERE query = %s FOR UPDATE", (QUERY,))

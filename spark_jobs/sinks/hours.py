@@ -91,14 +91,14 @@ def kept_right(cursor: Any, merged: Sequence[tuple[Table, pl.DataFrame]]) -> Ite
     changed = [
         (table, rows.select(table.key))
         for table, rows in concerned
-        if table.expires_by not in table.key and (take_off(cursor, table, rows, reach) or is_old(table, rows, reach))
+        if not table.of_minutes and (take_off(cursor, table, rows, reach) or is_old(table, rows, reach))
     ]
     yield
     for table, keys in changed:
         put_back(cursor, table, keys, reach)
     for table, rows in concerned:
-        if (time := table.expires_by) in table.key:
-            for hour in {hour_of(at) for at in rows[time].unique() if at < reach.hours_until}:
+        if table.of_minutes:
+            for hour in {hour_of(at) for at in rows[table.expires_by].unique() if at < reach.hours_until}:
                 add_up_again(cursor, table, hour, reach)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from random import Random
 
 import polars as pl
 import pytest
@@ -61,75 +60,31 @@ def test_merging_in_mysql_is_merging_in_the_driver(stack: Stack, batches: list[l
     assert [tuple(map(plain, row)) for row in found] == expected.rows()
 
 
-@table(
-    key=("symbol",),
-    sum=("trades", "quantity"),
-    minimum=("low", "first_trade"),
-    maximum=("high", "last_trade"),
-    first={"open": "first_trade"},
-    last={"close": "last_trade"},
-)
-def candles__test(trades: pl.DataFrame) -> pl.DataFrame:
-    price, number = pl.col("price"), pl.col("trade")
-    return trades.select(
-        "symbol",
-        "quantity",
-        pl.lit(1, pl.Int64).alias("trades"),
-        *(price.alias(name) for name in ("low", "high", "open", "close")),
-        *(number.alias(name) for name in ("first_trade", "last_trade")),
-    )
+@table(key=("id",), minimum=("since",), maximum=("until",), first={"began_as": "since"}, last={"ended_as": "until"})
+def spans__test(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows
 
 
-TRADE = {"symbol": pl.String, **dict.fromkeys(("trade", "price", "quantity"), pl.Int64)}
-TRADES = st.lists(
-    st.fixed_dictionaries(
-        {
-            "symbol": st.sampled_from(["BTC", "ETH"]),
-            "trade": st.integers(0, 10**15),
-            "price": st.integers(1, 5) | st.integers(1, 10**15),
-            "quantity": st.integers(1, 10**15),
-        }
-    ),
-    min_size=1,
-    max_size=20,
-    unique_by=lambda trade: (trade["symbol"], trade["trade"]),
-)
-
-
-def candle(trades: list[dict]) -> tuple[int, ...]:
-    """Open, high, low, close, trades and quantity of one symbol, by a plain loop."""
-    first, *others = sorted(trades, key=lambda trade: trade["trade"])
-    opened = high = low = close = first["price"]
-    count, quantity = 1, first["quantity"]
-    for trade in others:
-        close = trade["price"]
-        high, low = max(high, close), min(low, close)
-        count, quantity = count + 1, quantity + trade["quantity"]
-    return opened, high, low, close, count, quantity
+NUMBER = st.none() | st.integers(0, 3)
+SPAN = st.fixed_dictionaries({"id": st.integers(0, 1), **dict.fromkeys(spans__test.columns[1:], NUMBER)})
 
 
 @examples(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-@given(TRADES, st.randoms(), st.integers(1, 5), st.integers(1, 3))
-def test_a_candle_is_that_of_the_trades_in_their_order(
-    stack: Stack, trades: list[dict], random: Random, batches: int, slices: int
-) -> None:
-    """In whatever order they come, in however many batches of however many slices."""
-    random.shuffle(trades)
-    wanted = ("open", "high", "low", "close", "trades", "quantity")
-    columns = ", ".join(f"{name} BIGINT NOT NULL" for name in candles__test.columns[1:])
+@given(st.lists(st.lists(SPAN, min_size=1, max_size=4), min_size=1, max_size=4))
+def test_what_is_not_known_gives_way(stack: Stack, batches: list[list[dict]]) -> None:
+    """Of what was first and last, in MySQL as in the driver."""
+    frames = [pl.DataFrame(batch, schema=dict.fromkeys(spans__test.columns, pl.Int64)) for batch in batches]
+    columns = ", ".join(f"{name} BIGINT" for name in spans__test.columns)
     with (
         mysql.connected(stack.settings, "root", stack.settings.domain) as connection,
         mysql.transaction(connection) as cursor,
     ):
-        cursor.execute(f"CREATE TEMPORARY TABLE candles__test (symbol CHAR(3) PRIMARY KEY, {columns})")
-        for batch in (trades[at::batches] for at in range(batches)):
-            parts = [pl.DataFrame(batch[at::slices], schema=TRADE) for at in range(slices)]
-            combined = [combine(candles__test, candles__test.rows(part)) for part in parts]
-            merge_rows(cursor, candles__test, combine(candles__test, pl.concat(combined)))
-        cursor.execute(f"SELECT symbol, {', '.join(wanted)} FROM candles__test")
-        found = {symbol: tuple(figures) for symbol, *figures in cursor.fetchall()}
-    symbols = {trade["symbol"] for trade in trades}
-    assert found == {symbol: candle([trade for trade in trades if trade["symbol"] == symbol]) for symbol in symbols}
+        cursor.execute(f"CREATE TEMPORARY TABLE spans__test ({columns}, PRIMARY KEY (id))")
+        for frame in frames:
+            merge_rows(cursor, spans__test, combine(spans__test, frame))
+        cursor.execute(f"SELECT {', '.join(spans__test.columns)} FROM spans__test ORDER BY id")
+        found = cursor.fetchall()
+    assert found == combine(spans__test, pl.concat(frames)).sort("id").rows()
 
 
 def plain(value: object) -> object:

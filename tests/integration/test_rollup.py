@@ -124,7 +124,7 @@ def test_hours_are_added_up_and_nothing_is_lost(connection: Any) -> None:
     assert coverage_of(connection)[1:] == (at_hour(1), at_hour(2))
 
 
-@pytest.mark.parametrize("table", [table for table in TABLES if "minute" in table.key], ids=lambda table: table.name)
+@pytest.mark.parametrize("table", [table for table in TABLES if table.of_minutes], ids=lambda table: table.name)
 def test_an_hour_is_what_its_events_make_in_one_step(connection: Any, events: pl.DataFrame, table: Table) -> None:
     """As if the minute in which they occurred were the hour's first."""
     rollup.run(connection, DOMAIN, at_hour(2), at_hour(2))

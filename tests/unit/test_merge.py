@@ -13,15 +13,16 @@ from spark_jobs.merge import Table, combine, table, upsert
 
 START = datetime(2026, 3, 14)  # noqa: DTZ001 - naive, as MySQL has it
 NEVER = datetime(9999, 1, 1)  # noqa: DTZ001 - as START
+LAST_OF_ALL = "~"
 ROWS = st.fixed_dictionaries(
     {
         "key": st.sampled_from(["a", "b"]),
         "n": st.integers(-5, 5),
         "seen": st.none() | st.integers(0, 3).map(lambda s: START + timedelta(seconds=s)),
         "top": st.integers(0, 5),
-        "name": st.sampled_from(["x", "y", "z"]),
+        "name": st.none() | st.sampled_from(["x", "y", "z"]),
         "until": st.none() | st.integers(0, 3),
-        "close": st.integers(0, 5),
+        "close": st.none() | st.integers(0, 5),
     }
 )
 
@@ -64,8 +65,13 @@ def test_rules_are_what_their_names_say(rows: list[dict]) -> None:
         assert seen == min((row["seen"] for row in mine if row["seen"]), default=None)
         assert top == max(row["top"] for row in mine)
         assert until == max((row["until"] for row in mine if row["until"] is not None), default=None)
-        assert name == min((row["seen"] or NEVER, row["name"]) for row in mine)[1]
-        assert close == max((-1 if row["until"] is None else row["until"], row["close"]) for row in mine)[1]
+        assert name == min(mine, key=lambda row: (row["seen"] or NEVER, row["name"] or LAST_OF_ALL))["name"]
+        assert close == max(mine, key=lambda row: (or_less(row["until"]), or_less(row["close"])))["close"]
+
+
+def or_less(number: int | None) -> int:
+    """A number, or one that is less than all."""
+    return -1 if number is None else number
 
 
 def test_first_and_last_are_decided_before_their_time_changes() -> None:
@@ -84,6 +90,11 @@ def test_first_and_last_need_their_time_among_the_columns_of_its_rule(rule: str,
 def test_what_was_first_or_last_is_not_added_up_into_hours() -> None:
     with pytest.raises(ValueError, match=r"'seen', 'name'.*hours"):
         table(key=("key",), minimum=("seen",), first={"name": "seen"}, by_hour=True)(example.rows)
+
+
+def test_rows_that_become_hours_have_no_time_of_their_own_to_be_kept() -> None:
+    with pytest.raises(ValueError, match="example: rows that become hours"):
+        table(key=("key",), sum=("n",), by_hour=True, keep_days=30)(example.rows)
 
 
 def test_a_table_is_named_like_its_function() -> None:
