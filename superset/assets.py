@@ -8,7 +8,8 @@ layout, which filter acts on which chart, which chart a click on another one fil
                                                   of the table or view with the rows that have not
     dashboards/<folder>/charts/<chart>.yaml       a Superset chart whose `dataset` is named
     dashboards/<folder>/dashboards/<slug>.yaml    title, filters, and rows of charts with their widths
-    dashboards/<folder>/filters.yaml              the columns that one can filter by
+    dashboards/<folder>/filters.yaml              the columns that one can filter by; of one with a `default` one value
+                                                  is always chosen, and `sorted_by` is a metric that sorts them
 
 `<folder>` is a domain, or `pipeline`, which every domain has. Pure functions of the files' contents.
 """
@@ -332,10 +333,7 @@ def dashboard(files: Files, slug: str) -> Dict:
                 str(number): cross_filter(files, name, numbers) for name, number in numbers.items()
             },
             "filter_bar_orientation": "HORIZONTAL",
-            "native_filter_configuration": [
-                time_filter(files, numbers),
-                *(column_filter(files, column, numbers) for column in described["filters"]),
-            ],
+            "native_filter_configuration": filters(files, described, numbers),
         },
     }
 
@@ -415,10 +413,17 @@ def position(files: Files, described: Dict, numbers: Mapping[str, int], first_li
     return {"DASHBOARD_VERSION_KEY": "v2", **parts}
 
 
-def time_filter(files: Files, numbers: Mapping[str, int]) -> Dict:
+def filters(files: Files, described: Dict, numbers: Mapping[str, int]) -> list[Dict]:
+    """The one of time where a chart has some, and those of columns."""
     timeless = [
         n for name, n in numbers.items() if not files.datasets[files.charts[name]["dataset"]].get("main_dttm_col")
     ]
+    of_time = [] if len(timeless) == len(numbers) else [time_filter(timeless)]
+    above = [filter_["id"] for filter_ in of_time]
+    return [*of_time, *(column_filter(files, column, numbers, above) for column in described["filters"])]
+
+
+def time_filter(timeless: list[int]) -> Dict:
     return {
         "id": "NATIVE_FILTER-time",
         "name": "Time range",
@@ -436,9 +441,17 @@ def time_filter(files: Files, numbers: Mapping[str, int]) -> Dict:
     }
 
 
-def column_filter(files: Files, column: str, numbers: Mapping[str, int]) -> Dict:
-    """Acts on the charts whose dataset has the column; offers the values that there are in the time range."""
+def column_filter(files: Files, column: str, numbers: Mapping[str, int], above: list[str]) -> Dict:
+    """Acts on the charts whose dataset has the column; offers the values that there are under the filters `above`. One
+    that always has a value leaves alone what is split by the column, which is about all values."""
     described = files.filters[column]
+    default = described.get("default")
+    split = [number for name, number in numbers.items() if column in split_by(files.charts[name]["params"])]
+    chosen = {
+        "extraFormData": {"filters": [{"col": column, "op": "IN", "val": [default]}]},
+        "filterState": {"value": [default], "label": default},
+    }
+    sorted_by = {"sortAscending": True, "sortMetric": described["sorted_by"]} if "sorted_by" in described else {}
     return {
         "id": f"NATIVE_FILTER-{column}",
         "name": described["name"],
@@ -446,16 +459,20 @@ def column_filter(files: Files, column: str, numbers: Mapping[str, int]) -> Dict
         "type": "NATIVE_FILTER",
         "filterType": "filter_select",
         "targets": [{"datasetUuid": files.id("datasets", described["dataset"]), "column": {"name": column}}],
-        "cascadeParentIds": ["NATIVE_FILTER-time"],
+        "cascadeParentIds": above,
         "controlValues": {
-            "multiSelect": True,
-            "enableEmptyFilter": False,
+            "multiSelect": default is None,
+            "enableEmptyFilter": default is not None,  # it must not be empty
             "defaultToFirstItem": False,
             "inverseSelection": False,
             "searchAllOptions": False,
+            **sorted_by,
         },
-        "defaultDataMask": {"extraFormData": {}, "filterState": {}, "ownState": {}},
-        "scope": {"rootPath": ["ROOT_ID"], "excluded": without(files, {column}, numbers)},
+        "defaultDataMask": {"extraFormData": {}, "filterState": {}, **(chosen if default else {}), "ownState": {}},
+        "scope": {
+            "rootPath": ["ROOT_ID"],
+            "excluded": sorted({*without(files, {column}, numbers), *(split if default else [])}),
+        },
     }
 
 

@@ -40,7 +40,7 @@ def wanted(stack: settings.Settings) -> dict[str, dict[str, Any]]:
 
 def alert(stack: settings.Settings, key: str, entry: dict[str, Any]) -> dict[str, Any]:
     """One alert, without what only Superset's tables know: dashboard, database and owners."""
-    bound = getattr(stack, entry["bound"])
+    bound = getattr(stack, entry["bound"]) if isinstance(entry["bound"], str) else entry["bound"]
     return {
         "type": "Alert",
         "name": entry["name"].format(bound=bound),

@@ -21,12 +21,14 @@ from tests.dashboards import assets as files
 SUPERSET = ROOT / "superset"
 GRAINS_BELOW_A_DAY = {"PT1S", "PT1M", "PT1H"}  # of Superset's own for MySQL: each must be replaced
 OUR_WORDS = {"step", "reason", "rule", "action", "since", "query", "kind", "topic", "address", "shopper", "price"}
-OUR_WORDS |= {"latency", "pieces", "raw_events"}  # the last are links, which are HTML
+OUR_WORDS |= {"latency", "pieces", "raw_events", "last_24h", "other_symbol"}
+HTML = {"raw_events", "last_24h"}
+"""Of these: links and pictures."""
 """Columns of text that no sender writes."""
 MOST_OF_OURS = 40
 """Values that one of them has at most."""
 BY_THE_CLOCK = {"active_shoppers", "latest_minutes"}
-"""Charts of a number of minutes, whatever the time range."""
+"""Charts of a number of minutes, whatever the time range. So is all that has no main time column."""
 
 
 class Assets:
@@ -145,7 +147,7 @@ def test_charts_over_time_are_as_fine_as_the_range_lets_them(assets: Assets) -> 
     for name, chart in assets.charts.items():
         dataset, x_axis = assets.files.datasets[assets.files.charts[name]["dataset"]], chart["params"].get("x_axis")
         times = {column["column_name"] for column in dataset["columns"] if column.get("is_dttm")} - files.TIMES.keys()
-        if name not in BY_THE_CLOCK:
+        if name not in BY_THE_CLOCK and "main_dttm_col" in dataset:
             assert x_axis not in times - {"period"}, name  # a period is a point
             assert x_axis in files.TIMES or "time_grain_sqla" not in chart["params"], name
 
@@ -173,7 +175,7 @@ def test_nothing_that_senders_write_is_taken_for_html(assets: Assets) -> None:
     for name, chart in assets.charts.items():
         if chart["params"]["allow_render_html"]:
             dataset = assets.dataset_of(chart)
-            harmless = listed | {"raw_events"} | {c["column_name"] for c in dataset["columns"] if c.get("is_dttm")}
+            harmless = listed | HTML | {c["column_name"] for c in dataset["columns"] if c.get("is_dttm")}
             assert set(chart["params"]["groupby"]) <= harmless, name
 
 
@@ -190,7 +192,9 @@ def test_text_that_senders_write_is_shown_without_markup(assets: Assets) -> None
 def test_each_dataset_and_each_chart_is_used(assets: Assets) -> None:
     placed = {meta["uuid"] for dashboard in assets.dashboards.values() for meta in placed_charts(dashboard)}
     assert {chart["uuid"] for chart in assets.charts.values()} == placed
-    assert {chart["dataset_uuid"] for chart in assets.charts.values()} == {d["uuid"] for d in assets.datasets.values()}
+    offered = {assets.files.filters[name]["dataset"] for d in assets.files.dashboards.values() for name in d["filters"]}
+    used = {chart["dataset_uuid"] for chart in assets.charts.values()} | {assets.datasets[n]["uuid"] for n in offered}
+    assert used == {dataset["uuid"] for dataset in assets.datasets.values()}
 
 
 def test_layout_is_a_tree_of_full_rows(assets: Assets) -> None:
@@ -234,7 +238,9 @@ def test_filters_reach_just_the_charts_that_have_their_column(assets: Assets) ->
 def acts_on(native_filter: dict[str, Any], chart: dict[str, Any], assets: Assets) -> bool:
     if native_filter["filterType"] == "filter_time":
         return any(part.get("operator") == "TEMPORAL_RANGE" for part in chart["params"].get("adhoc_filters", []))
-    return native_filter["targets"][0]["column"]["name"] in columns(assets.dataset_of(chart))
+    column = native_filter["targets"][0]["column"]["name"]
+    about_all = native_filter["controlValues"]["enableEmptyFilter"] and column in files.split_by(chart["params"])
+    return column in columns(assets.dataset_of(chart)) and not about_all
 
 
 def test_filters_take_their_values_from_a_column_that_is_there(assets: Assets) -> None:
@@ -245,6 +251,21 @@ def test_filters_take_their_values_from_a_column_that_is_there(assets: Assets) -
             for target in filter(None, native_filter["targets"]):
                 dataset = next(d for d in assets.datasets.values() if d["uuid"] == target["datasetUuid"])
                 assert target["column"]["name"] in columns(dataset)
+
+
+def test_of_a_filter_with_a_default_one_value_is_chosen(assets: Assets) -> None:
+    described = {f"NATIVE_FILTER-{name}": each for name, each in assets.files.filters.items() if "default" in each}
+    for dashboard in assets.dashboards.values():
+        for native_filter in dashboard["metadata"]["native_filter_configuration"]:
+            controls, chosen = native_filter.get("controlValues", {}), native_filter["defaultDataMask"]
+            if (each := described.get(native_filter["id"])) is None:
+                assert not controls["enableEmptyFilter"]
+                continue
+            assert controls["enableEmptyFilter"]
+            assert not controls["multiSelect"]
+            assert chosen["filterState"]["value"] == [each["default"]]
+            assert [part["val"] for part in chosen["extraFormData"]["filters"]] == [[each["default"]]]
+            assert controls.get("sortMetric") in {None, *metrics(assets.datasets[each["dataset"]])}
 
 
 def test_a_click_filters_just_the_charts_that_have_what_was_clicked(assets: Assets) -> None:
