@@ -87,7 +87,7 @@ def with_longest_texts(contract: Contract, events: pl.DataFrame) -> pl.DataFrame
         frames.append(frame)
     without = events
     for array, field in found:
-        if field.allowed:
+        if field.allowed and field.name != "event_name":  # there are events of each
             frames.append(changed(events, array, field.name, *longest(field)))
         if not field.required:
             without = changed(without, array, field.name, None)
