@@ -104,6 +104,8 @@ class Files:
     filters: dict[str, Dict] = field(default_factory=dict)
     periods: str = ""
     css: str = ""
+    neighbours: dict[str, str] = field(default_factory=dict)
+    """Dashboards of the other domains on the stack: slug -> title."""
 
     def id(self, kind: str, name: str) -> str:
         """The UUID of the thing that a file describes."""
@@ -121,7 +123,11 @@ def slug(name: str, domain: str, first: bool) -> str:
 
 def of_each(domains: Sequence[str]) -> list[Files]:
     """The files of several domains that run on one stack; see `read`."""
-    return [read(domain, first=domain == domains[0]) for domain in domains]
+    every = [read(domain, first=domain == domains[0]) for domain in domains]
+    for files in every:
+        others = (other.dashboards.items() for other in every if other is not files)
+        files.neighbours = {slug: board["title"] for boards in others for slug, board in boards}
+    return every
 
 
 def read(domain: str, first: bool = True) -> Files:
@@ -361,7 +367,8 @@ def charts_of(described: Mapping[str, Any]) -> list[str]:
 
 def links(files: Files, slug: str) -> str:
     """A line with all dashboards, the other ones as links."""
-    by_title = sorted((described["title"], other) for other, described in files.dashboards.items())
+    ours = {other: described["title"] for other, described in files.dashboards.items()}
+    by_title = sorted((title, other) for other, title in {**files.neighbours, **ours}.items())
     return " · ".join(
         f"**{title}**" if other == slug else f"[{title}](/superset/dashboard/{other}/)" for title, other in by_title
     )

@@ -223,6 +223,14 @@ def test_each_dashboard_leads_to_the_others(assets: Assets) -> None:
             assert set(re.findall(r"/dashboard/([\w-]+)/", line)) == set(assets.dashboards) - {slug}
 
 
+def test_each_dashboard_leads_to_those_of_other_domains_as_well() -> None:
+    every = files.of_each(DOMAINS)
+    slugs = {slug for each in every for slug in each.dashboards}
+    for each in every:
+        for slug in each.dashboards:
+            assert set(re.findall(r"/dashboard/([\w-]+)/", files.links(each, slug))) == slugs - {slug}
+
+
 def test_filters_reach_just_the_charts_that_have_their_column(assets: Assets) -> None:
     for dashboard in assets.dashboards.values():
         for native_filter in dashboard["metadata"]["native_filter_configuration"]:

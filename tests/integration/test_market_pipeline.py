@@ -1,0 +1,122 @@
+"""The market beside the shop: exact through a kill of Spark; its candles are those that the exchange states; what a
+rebuild gives is the same, also of a range."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from local.native.stack import Stack
+from settings import ROOT, Settings
+from spark_jobs import aggregate
+from stores import mysql
+from tests.integration.pipeline import environment, run
+from tests.waiting import wait_for
+
+pytestmark = pytest.mark.integration
+
+PAIRS, HISTORY = 12, 12 * 1_440
+EVENTS = 8_000
+
+
+@pytest.fixture(scope="module")
+def both(servers: Stack) -> Settings:
+    """Settings of both domains, whose tables are there."""
+    settings = replace(servers.settings, domains=("ecommerce", "market"), producer_history_days=1)
+    done = run(settings, "-m", "stores")
+    assert done.returncode == 0, done.stdout[-3000:]
+    return settings
+
+
+@contextmanager
+def spark(settings: Settings) -> Iterator[subprocess.Popen]:
+    """The job; it and its children are killed at the end."""
+    job = subprocess.Popen(
+        [sys.executable, "-m", "spark_jobs"], cwd=ROOT, env=environment(settings), start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        yield job
+    finally:
+        os.killpg(job.pid, signal.SIGKILL)
+        job.wait()
+
+
+def python(settings: Settings, *words: str) -> str:
+    done = run(settings, *words)
+    assert done.returncode == 0, done.stdout[-3000:]
+    return done.stdout
+
+
+def send(settings: Settings, seed: int, events: int) -> None:
+    """Has the market's producer send events, faults among them, to their end."""
+    words = ("--unpaced", f"--events={events}", f"--seed={seed}", "--rate=50", "--malformed=0.01", "--late=0.05")
+    python(settings.one("market"), "-m", "producer", *words)
+
+
+def query(settings: Settings, statement: str) -> list[tuple]:
+    with mysql.connected(settings, "reader", "market") as connection:
+        return mysql.query(connection, statement)
+
+
+def test_it_is_exact_through_a_kill_of_spark(both: Settings) -> None:
+    send(both, 3, HISTORY + EVENTS)
+    with spark(both):
+        wait_for(
+            "the market has a micro-batch", lambda: aggregate.checkpoint(both.one("market")).committed_batch() >= 0
+        )
+    send(both, 4, EVENTS)
+    with spark(both):
+        lines = [line for line in python(both, "-m", "audit", "verify").splitlines() if line.startswith("verify: ")]
+    assert len(lines) == 2
+    assert all(line.endswith("amount_off=0") for line in lines)
+    assert f"aggregated={HISTORY + 2 * EVENTS} " in lines[1]
+
+
+def test_history_is_there_from_the_start(both: Settings) -> None:
+    [(minutes,)] = query(both, "SELECT COUNT(*) FROM candles_by_minute WHERE trades = 0")
+    assert minutes >= HISTORY
+    [(bars,)] = query(both, "SELECT COUNT(*) FROM bars WHERE step = '15m' AND symbol = 'BTCUSDT'")
+    assert bars > 96
+
+
+def test_candles_are_those_that_the_exchange_states(both: Settings) -> None:
+    """Of every minute of which all trades are here: made one by one, and stated as a whole."""
+    parts = ("open_e8", "high_e8", "low_e8", "close_e8", "quote_e8", "taker_buy_quote_e8")
+    differs = " OR ".join(f"{name} <> stated_{name}" for name in parts)
+    [(same, different)] = query(
+        both, f"SELECT COUNT(*), SUM({differs}) FROM candles_by_minute WHERE trades > 0 AND trades = stated_trades"
+    )
+    assert same > PAIRS
+    assert different == 0
+
+
+def test_a_recomputation_gives_the_same(both: Settings) -> None:
+    python(both, "-m", "spark_jobs", "rebuild", "--check", "--domain", "market")
+
+
+CANDLES = "SELECT * FROM candles_by_minute ORDER BY symbol, minute"
+
+
+def test_a_range_that_is_recomputed_is_the_same(both: Settings) -> None:
+    """That of the first start: a day of candles was told in its first minute."""
+    before = query(both, CANDLES)
+    [(first,)] = query(both, "SELECT MIN(minute) FROM events_by_minute")
+    since, until = (f"{moment:%Y-%m-%dT%H:%MZ}" for moment in (first, first + timedelta(minutes=2)))
+    with spark(both):
+        python(both, "-m", "spark_jobs", "rebuild", "--since", since, "--until", until, "--domain", "market")
+    assert query(both, CANDLES) == before
+
+
+def test_a_rebuild_gives_the_same(both: Settings) -> None:
+    before = query(both, CANDLES)
+    python(both, "-m", "spark_jobs", "rebuild", "--domain", "market")
+    assert query(both, CANDLES) == before
