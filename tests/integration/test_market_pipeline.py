@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -18,13 +18,14 @@ from local.native.stack import Stack
 from settings import ROOT, Settings
 from spark_jobs import aggregate
 from stores import mysql
-from tests.integration.pipeline import environment, run
+from tests.integration.pipeline import environment, minutes_ago, run
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.integration
 
 PAIRS, HISTORY = 12, 12 * 1_440
 EVENTS = 8_000
+"""Of less than twenty minutes, however little is traded at the time."""
 
 
 @pytest.fixture(scope="module")
@@ -56,10 +57,17 @@ def python(settings: Settings, *words: str) -> str:
     return done.stdout
 
 
-def send(settings: Settings, seed: int, events: int) -> None:
+def send(settings: Settings, start: datetime, events: int) -> None:
     """Has the market's producer send events, faults among them, to their end."""
-    words = ("--unpaced", f"--events={events}", f"--seed={seed}", "--rate=50", "--malformed=0.01", "--late=0.05")
-    python(settings.one("market"), "-m", "producer", *words)
+    words = (
+        f"--start={start.isoformat()}",
+        f"--events={events}",
+        "--seed=3",
+        "--rate=50",
+        "--malformed=0.01",
+        "--late=0.05",
+    )
+    python(settings.one("market"), "-m", "producer", "--unpaced", *words)
 
 
 def query(settings: Settings, statement: str) -> list[tuple]:
@@ -68,12 +76,12 @@ def query(settings: Settings, statement: str) -> list[tuple]:
 
 
 def test_it_is_exact_through_a_kill_of_spark(both: Settings) -> None:
-    send(both, 3, HISTORY + EVENTS)
+    send(both, minutes_ago(50), HISTORY + EVENTS)
     with spark(both):
         wait_for(
             "the market has a micro-batch", lambda: aggregate.checkpoint(both.one("market")).committed_batch() >= 0
         )
-    send(both, 4, EVENTS)
+    send(both, minutes_ago(25), EVENTS)
     with spark(both):
         said = python(both, "-m", "audit", "verify", "--domain", "market")
     [line] = [line for line in said.splitlines() if line.startswith("verify: ")]
