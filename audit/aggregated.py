@@ -57,12 +57,14 @@ def pairs(
 ) -> Iterator[tuple[str, dict[datetime, int], dict[datetime, int]]]:
     """What must be equal in two tables: its name, and what each of them has by minute, or by hour where they have
     hours."""
-    cursor.execute("SHOW TABLES")
-    there = {name for (name,) in cursor.fetchall()}
-    equal = {
-        name: {stem: sql for stem, sql in tables.items() if table(stem, by_hour) in there}
-        for name, tables in checks(domain).items()
-    }
+    equal = checks(domain)
+    if by_hour:  # by minute there must be each of them
+        cursor.execute("SHOW TABLES")
+        there = {name for (name,) in cursor.fetchall()}
+        equal = {
+            name: {stem: sql for stem, sql in tables.items() if table(stem, by_hour) in there}
+            for name, tables in equal.items()
+        }
     figures: dict[str, dict[str, str]] = {}
     for name, tables in equal.items():
         for stem, sql in tables.items():

@@ -1,9 +1,9 @@
 -- What the market's dashboards read. Run after market.sql and pipeline.sql, again at every start. Times are UTC.
 --
 -- Indicators are made when they are asked for, of 300 bars a pair: 25 hours of five minutes each. Charts show 96; the
--- others let averages settle. Each window says PARTITION BY step, symbol itself, so that MySQL takes a filter on them down to the candles' primary
--- keys; by a window that inherits it from another all of the market would be computed. Prices here are in the currency
--- that is paid, not in integers of 1e-8.
+-- others let averages settle. Each window says PARTITION BY step, symbol itself, so that MySQL takes a filter on them
+-- down to the candles' primary keys; by a window that inherits it from another all of the market would be computed.
+-- Prices here are in the currency that is paid, not in integers of 1e-8.
 
 -- Every minute of a pair: as its trades made it or, where the exchange knows of more of them, as the exchange stated it.
 CREATE OR REPLACE SQL SECURITY INVOKER VIEW candles AS
@@ -67,17 +67,13 @@ WINDOW w AS (PARTITION BY step, symbol ORDER BY i),
        w50 AS (PARTITION BY step, symbol ORDER BY i ROWS 49 PRECEDING),
        earlier AS (PARTITION BY step, symbol ORDER BY i ROWS BETWEEN 60 PRECEDING AND 5 PRECEDING);
 
--- Bars whose price is out of the ordinary: it goes 4 % beyond both its first and its last one, as by a fat finger, or
--- it changes by 1 % and by eight times as much as was usual a little before, as in a flash crash.
-CREATE OR REPLACE SQL SECURITY INVOKER VIEW told_indicators AS
+-- The last 96 bars, and whether their price is out of the ordinary: it goes 4 % beyond both its first and its last one, as
+-- by a fat finger, or it changes by 1 % and by eight times as much as was usual a little before, as in a flash crash.
+CREATE OR REPLACE SQL SECURITY INVOKER VIEW shown_indicators AS
 SELECT indicators.*,
        LN(high / GREATEST(open, close)) > 0.04 OR LN(LEAST(open, close) / low) > 0.04
          OR COALESCE(ABS(log_return) > GREATEST(0.01, 8 * usual_return), FALSE) AS unusual
-FROM indicators;
-
--- The last 96 bars.
-CREATE OR REPLACE SQL SECURITY INVOKER VIEW shown_indicators AS
-SELECT * FROM told_indicators
+FROM indicators
 WHERE bar > FROM_UNIXTIME(((SELECT UNIX_TIMESTAMP(minute) FROM newest) DIV seconds - 96) * seconds);
 
 -- The same as points of a chart in which a candle is four points, a millisecond apart: a wick is a line from the

@@ -454,10 +454,10 @@ def column_filter(files: Files, column: str, numbers: Mapping[str, int], above: 
     described = files.filters[column]
     default = described.get("default")
     split = [number for name, number in numbers.items() if column in split_by(files.charts[name]["params"])]
-    chosen = {
-        "extraFormData": {"filters": [{"col": column, "op": "IN", "val": [default]}]},
-        "filterState": {"value": [default], "label": default},
-    }
+    chosen: Dict = {"extraFormData": {}, "filterState": {}}
+    if default:
+        chosen["extraFormData"] = {"filters": [{"col": column, "op": "IN", "val": [default]}]}
+        chosen["filterState"] = {"value": [default], "label": default}
     sorted_by = {"sortAscending": True, "sortMetric": described["sorted_by"]} if "sorted_by" in described else {}
     return {
         "id": f"NATIVE_FILTER-{column}",
@@ -475,7 +475,7 @@ def column_filter(files: Files, column: str, numbers: Mapping[str, int], above: 
             "searchAllOptions": False,
             **sorted_by,
         },
-        "defaultDataMask": {"extraFormData": {}, "filterState": {}, **(chosen if default else {}), "ownState": {}},
+        "defaultDataMask": {**chosen, "ownState": {}},
         "scope": {
             "rootPath": ["ROOT_ID"],
             "excluded": sorted({*without(files, {column}, numbers), *(split if default else [])}),

@@ -6,8 +6,11 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import IO
 
 import psutil
 
@@ -75,6 +78,29 @@ def run(settings: Settings, *words: str, folder: Path = ROOT) -> subprocess.Comp
         text=True,
         check=False,
     )
+
+
+def output(settings: Settings, *words: str, folder: Path = ROOT, code: int = 0) -> str:
+    """What `python <words>` says, which must end with this code."""
+    done = run(settings, *words, folder=folder)
+    assert done.returncode == code, done.stdout[-3000:]
+    return done.stdout
+
+
+@contextmanager
+def spark_running(
+    settings: Settings, folder: Path = ROOT, log: IO | int = subprocess.DEVNULL
+) -> Iterator[subprocess.Popen]:
+    """The job of a checkout; it and its children are killed at the end."""
+    job = subprocess.Popen(
+        [sys.executable, "-m", "spark_jobs"], cwd=folder, env=environment(settings),
+        stdout=log, stderr=log, start_new_session=True,
+    )  # fmt: skip
+    try:
+        yield job
+    finally:
+        os.killpg(job.pid, signal.SIGKILL)
+        job.wait()
 
 
 def spark_jobs(settings: Settings, *words: str) -> subprocess.CompletedProcess:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -19,7 +17,7 @@ from spark_jobs import aggregate
 from stores import mysql
 from tests import walkthrough
 from tests.checkout import checkout
-from tests.integration.pipeline import environment, run
+from tests.integration.pipeline import output, spark_running
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.integration
@@ -35,23 +33,13 @@ class Beside:
     settings: Settings
 
     def run(self, *words: str, code: int = 0) -> str:
-        done = run(self.settings, *words, folder=self.folder)
-        assert done.returncode == code, done.stdout[-3000:]
-        return done.stdout
+        return output(self.settings, *words, folder=self.folder, code=code)
 
     @contextmanager
     def spark(self) -> Iterator[subprocess.Popen]:
         """The job; it and its children are killed at the end."""
-        with (self.folder / "spark.log").open("a") as log:
-            job = subprocess.Popen(
-                [sys.executable, "-m", "spark_jobs"], cwd=self.folder, env=environment(self.settings),
-                stdout=log, stderr=log, start_new_session=True,
-            )  # fmt: skip
-            try:
-                yield job
-            finally:
-                os.killpg(job.pid, signal.SIGKILL)
-                job.wait()
+        with (self.folder / "spark.log").open("a") as log, spark_running(self.settings, self.folder, log) as job:
+            yield job
 
     def committed(self, domain: str) -> int:
         """The last micro-batch of a domain's aggregates."""

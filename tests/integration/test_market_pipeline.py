@@ -3,22 +3,16 @@ rebuild gives is the same, also of a range."""
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 
 from local.native.stack import Stack
-from settings import ROOT, Settings
+from settings import Settings
 from spark_jobs import aggregate
 from stores import mysql
-from tests.integration.pipeline import environment, minutes_ago, run
+from tests.integration.pipeline import minutes_ago, output, spark_running
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.integration
@@ -32,29 +26,8 @@ EVENTS = 8_000
 def both(servers: Stack) -> Settings:
     """Settings of both domains, whose tables are there."""
     settings = replace(servers.settings, domains=("ecommerce", "market"), producer_history_days=1)
-    done = run(settings, "-m", "stores")
-    assert done.returncode == 0, done.stdout[-3000:]
+    output(settings, "-m", "stores")
     return settings
-
-
-@contextmanager
-def spark(settings: Settings) -> Iterator[subprocess.Popen]:
-    """The job; it and its children are killed at the end."""
-    job = subprocess.Popen(
-        [sys.executable, "-m", "spark_jobs"], cwd=ROOT, env=environment(settings), start_new_session=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        yield job
-    finally:
-        os.killpg(job.pid, signal.SIGKILL)
-        job.wait()
-
-
-def python(settings: Settings, *words: str) -> str:
-    done = run(settings, *words)
-    assert done.returncode == 0, done.stdout[-3000:]
-    return done.stdout
 
 
 def send(settings: Settings, start: datetime, events: int) -> None:
@@ -67,7 +40,7 @@ def send(settings: Settings, start: datetime, events: int) -> None:
         "--malformed=0.01",
         "--late=0.05",
     )
-    python(settings.one("market"), "-m", "producer", "--unpaced", *words)
+    output(settings.one("market"), "-m", "producer", "--unpaced", *words)
 
 
 def query(settings: Settings, statement: str) -> list[tuple]:
@@ -77,13 +50,13 @@ def query(settings: Settings, statement: str) -> list[tuple]:
 
 def test_it_is_exact_through_a_kill_of_spark(both: Settings) -> None:
     send(both, minutes_ago(50), HISTORY + EVENTS)
-    with spark(both):
+    with spark_running(both):
         wait_for(
             "the market has a micro-batch", lambda: aggregate.checkpoint(both.one("market")).committed_batch() >= 0
         )
     send(both, minutes_ago(25), EVENTS)
-    with spark(both):
-        said = python(both, "-m", "audit", "verify", "--domain", "market")
+    with spark_running(both):
+        said = output(both, "-m", "audit", "verify", "--domain", "market")
     [line] = [line for line in said.splitlines() if line.startswith("verify: ")]
     assert line.endswith("amount_off=0")
     assert f"aggregated={HISTORY + 2 * EVENTS} " in line
@@ -108,7 +81,7 @@ def test_candles_are_those_that_the_exchange_states(both: Settings) -> None:
 
 
 def test_a_recomputation_gives_the_same(both: Settings) -> None:
-    python(both, "-m", "spark_jobs", "rebuild", "--check", "--domain", "market")
+    output(both, "-m", "spark_jobs", "rebuild", "--check", "--domain", "market")
 
 
 CANDLES = "SELECT * FROM candles_by_minute ORDER BY symbol, minute"
@@ -119,12 +92,12 @@ def test_a_range_that_is_recomputed_is_the_same(both: Settings) -> None:
     before = query(both, CANDLES)
     [(first,)] = query(both, "SELECT MIN(minute) FROM events_by_minute")
     since, until = (f"{moment:%Y-%m-%dT%H:%MZ}" for moment in (first, first + timedelta(minutes=2)))
-    with spark(both):
-        python(both, "-m", "spark_jobs", "rebuild", "--since", since, "--until", until, "--domain", "market")
+    with spark_running(both):
+        output(both, "-m", "spark_jobs", "rebuild", "--since", since, "--until", until, "--domain", "market")
     assert query(both, CANDLES) == before
 
 
 def test_a_rebuild_gives_the_same(both: Settings) -> None:
     before = query(both, CANDLES)
-    python(both, "-m", "spark_jobs", "rebuild", "--domain", "market")
+    output(both, "-m", "spark_jobs", "rebuild", "--domain", "market")
     assert query(both, CANDLES) == before
