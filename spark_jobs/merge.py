@@ -120,9 +120,13 @@ def table(
 
 
 def combine(table: Table, rows: pl.DataFrame) -> pl.DataFrame:
-    """One row a key, merged by the table's rules, columns in the table's order. Keys come in no particular order."""
+    """One row a key, merged by the table's rules, columns in the table's order. Keys come in no particular order.
+
+    Raises polars.exceptions.InvalidOperationError, which names the column, where a sum is beyond 64 bits.
+    """
     return rows.group_by(table.key).agg(
-        *(pl.col(name).sum() for name in table.sum),
+        # A sum of 64 bits would begin anew at the other end, without a word.
+        *(pl.col(name).cast(pl.Int128).sum().cast(pl.Int64) for name in table.sum),
         *(pl.col(name).min() for name in table.minimum),
         *(pl.col(name).max() for name in table.maximum),
         *(pl.col(name).sort_by(by, name, nulls_last=True).first() for name, by in table.first.items()),

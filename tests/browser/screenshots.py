@@ -1,7 +1,8 @@
 """Takes the pictures of the dashboards for the docs: python -m tests.browser.screenshots
 
-Of a seeded shop on a stack of its own, after some minutes; a picture a dashboard and tab: docs/<slug>.png, and
-docs/<slug>-<tab>.png for further tabs; 1440 pixels wide and as high as the dashboard.
+Of each domain, seeded, on a stack of its own, after some minutes; a picture a dashboard and tab: docs/<slug>.png, and
+docs/<slug>-<tab>.png for further tabs; 1440 pixels wide and as high as the dashboard. With words only the dashboards
+of these slugs: python -m tests.browser.screenshots market-live
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ from tests.dashboards import assets
 DOCS = settings.ROOT / "docs"
 MARGIN = 16  # pixels
 SEED = 1
-RATE = 200.0  # events/s
+RATES = {"ecommerce": 200.0, "market": 50.0}
+"""Events a second of each domain of which there are pictures."""
 LIVE_MINUTES = 8
 LOOK_EVERY_S = 5
 DEADLINE_S = 1800
@@ -57,10 +59,18 @@ def picture(slug: str, tab: str, first: bool) -> str:
     return f"{slug}.png" if first else f"{slug}-{re.sub(r'[^a-z]+', '-', tab.lower())}.png"
 
 
+def pictured(domain: str) -> list[str]:
+    """The dashboards to take pictures of. Those that every domain has are in those of the first one."""
+    files = assets.read(domain)
+    shared = {path.stem for path in (assets.FOLDER / assets.EVERY_DOMAIN / "dashboards").glob("*.yaml")}
+    own = [slug for slug in files.dashboards if slug not in shared or domain == next(iter(RATES))]
+    return [slug for slug in own if slug in (sys.argv[1:] or own)]
+
+
 @contextmanager
-def seeded_shop() -> Iterator[Settings]:
-    """The settings of a stack of its own, in which a seeded shop has been open for some minutes."""
-    with throwaway_stack((*SERVERS, "spark", "superset"), producer_rate=RATE) as stack:
+def seeded(domain: str) -> Iterator[Settings]:
+    """The settings of a stack of its own, in which a seeded domain has gone on for some minutes."""
+    with throwaway_stack((*SERVERS, "spark", "superset"), domains=(domain,), producer_rate=RATES[domain]) as stack:
         producer = subprocess.Popen(
             [sys.executable, "-m", "producer", "--seed", str(SEED)],
             cwd=settings.ROOT,
@@ -90,16 +100,18 @@ def wait_for_live_minutes(stack: Settings) -> None:
 
 
 def main() -> None:
-    with seeded_shop() as stack, sync_playwright() as playwright, browser(playwright) as context:
-        page = context.new_page()
-        Dashboard(page, stack).log_in()
-        for slug in sys.argv[1:] or assets.read(stack.domain).dashboards:
-            dashboard = Dashboard(page, stack, slug)
-            dashboard.open()
-            for number, tab in enumerate(dashboard.tabs):
-                if number:
-                    dashboard.choose_tab(tab)
-                take(page, DOCS / picture(slug, tab, number == 0))
+    for domain in filter(pictured, RATES):
+        with seeded(domain) as stack, sync_playwright() as playwright, browser(playwright) as context:
+            page = context.new_page()
+            Dashboard(page, stack).log_in()
+            for slug in pictured(domain):
+                dashboard = Dashboard(page, stack, slug)
+                dashboard.may_be_empty = True  # there need not be a warning
+                dashboard.open()
+                for number, tab in enumerate(dashboard.tabs):
+                    if number:
+                        dashboard.choose_tab(tab)
+                    take(page, DOCS / picture(slug, tab, number == 0))
 
 
 if __name__ == "__main__":

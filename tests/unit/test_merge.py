@@ -74,6 +74,14 @@ def or_less(number: int | None) -> int:
     return -1 if number is None else number
 
 
+def test_a_sum_beyond_64_bits_is_an_error_that_names_its_column() -> None:
+    row = dict.fromkeys(example.columns) | {"key": "a"}
+    most = 2**63 - 1
+    assert merged(frame([row | {"n": n} for n in (most, -1, 1)]))[0][1] == most
+    with pytest.raises(pl.exceptions.InvalidOperationError, match="column 'n'"):
+        merged(frame([row | {"n": n} for n in (most, 1)]))
+
+
 def test_first_and_last_are_decided_before_their_time_changes() -> None:
     statement = upsert(example, frame([]).schema, into="other")
     assert statement.startswith("INSERT INTO other (key, n, seen, top, until, name, close) SELECT")
