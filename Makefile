@@ -52,6 +52,10 @@ verify: ## Prove that ledger, Cassandra and MySQL agree, to the cent
 events: ## Read raw events back from Cassandra: make events ARGS=--help
 	@$(LOCAL) events $(ARGS)
 
+.PHONY: report
+report: ## A page of figures that needs no network: make report ARGS="market --symbol ETHUSDT --step 1h --to FILE"
+	@$(LOCAL) report $(ARGS)
+
 .PHONY: incident
 incident: ## Let something fail for a while: make incident ARGS="--country BR --minutes 10", or ARGS=--stop
 	@$(LOCAL) incident $(ARGS)

@@ -11,6 +11,7 @@ import importlib.util
 import logging
 import os
 import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,9 +25,9 @@ from local.native.install import PARTS, STACK_PARTS, install, locked, python_of,
 from local.native.preflight import preflight
 from local.runtime import SERVERS, SERVICES, Runtime, switched_on
 from local.steps import StepError
-from settings import ROOT, SettingError, Settings
+from settings import DOMAINS, ROOT, SettingError, Settings
 
-PASSED_ON = ("verify", "events", "incident", "rebuild")
+PASSED_ON = ("verify", "events", "incident", "rebuild", "report")
 
 
 def say(text: str = "") -> None:
@@ -99,6 +100,28 @@ def rebuild(stack: Runtime, arguments: list[str]) -> int:
     return code
 
 
+def report(stack: Runtime, to: Path | None, arguments: list[str]) -> int:
+    """Has a report written in place of an earlier one, which stays where none comes of it, as of --help."""
+    name = next((word for word in arguments if word in DOMAINS), "report")
+    path = (to or ROOT / ".local" / "reports" / f"{name}.html").absolute()
+    if path.is_dir():
+        raise StepError(f"{path} is a folder: name a file in it")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")
+    except OSError as error:
+        raise StepError(f"{path} can't be written: {error.strerror}") from None
+    try:
+        with os.fdopen(handle, "wb") as file:
+            code = stack.report(file, *arguments)
+        if code == 0 and Path(unfinished).stat().st_size:
+            Path(unfinished).replace(path)
+            say(f"The report is in {path}")
+        return code
+    finally:
+        Path(unfinished).unlink(missing_ok=True)
+
+
 def status(stack: Runtime) -> int:
     """The table of services, then the pipeline's own figures; 1 when a service is not running."""
     rows = stack.status()
@@ -141,6 +164,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         "rebuild": "MySQL anew from Cassandra",
     }.items():
         verbs.add_parser(verb, help=text, add_help=False)  # its options are those of the program that it runs
+    reporting = verbs.add_parser("report", help="a domain's report, as a page of HTML", add_help=False)
+    reporting.add_argument("--to", type=Path)
     for verb, text in {
         "down": "stop everything, keep the data",
         "status": "how the services and the pipeline are",
@@ -212,6 +237,8 @@ def main(arguments: list[str]) -> int:
             restore(stack, given.folder.absolute())
         case "replay":
             return stack.replay()
+        case "report":
+            return report(stack, given.to, given.arguments)
         case "verify" | "events":
             return stack.audit(given.verb, *given.arguments)
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 from settings import Settings
 
@@ -69,6 +69,9 @@ class Runtime(Protocol):
 
     def audit(self, *arguments: str) -> int:
         """Runs `python -m audit` where it reaches the stores, and returns its exit code."""
+
+    def report(self, file: IO[bytes], *arguments: str) -> int:
+        """Has `python -m reports`, where it reaches MySQL, write to the file, and returns its exit code."""
 
     def incident(self, *arguments: str) -> int:
         """Runs `python -m producer.incident` where the running producer finds it, and returns its exit code."""

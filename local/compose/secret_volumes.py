@@ -43,6 +43,7 @@ GIVEN = {
     ),
     "alerts": Share(TILLSTREAM, ("superset_secret_key", "mysql_superset", "mysql_reader")),
     "audit": Share(TILLSTREAM, ("cassandra_reader", "cassandra_auditor", "mysql_reader")),
+    "report": Share(TILLSTREAM, ("mysql_reader",)),
 }
 """Volume -> what is in it. `set-up` is for those who make schemas and users, or rebuild tables."""
 

@@ -67,9 +67,10 @@ class ComposeStack:
         if settings.spark_master != "local":
             self.environment["COMPOSE_PROFILES"] = "cluster"
 
-    def compose(self, *words: str) -> int:
-        """Runs `docker compose` with the terminal's own output; returns its exit code."""
-        return subprocess.run(["docker", "compose", *words], cwd=ROOT, env=self.environment, check=False).returncode
+    def compose(self, *words: str, stdout: IO[bytes] | None = None) -> int:
+        """Runs `docker compose` with the terminal's own output, or one into a file; returns its exit code."""
+        command = ["docker", "compose", *words]
+        return subprocess.run(command, cwd=ROOT, env=self.environment, stdout=stdout, check=False).returncode
 
     def read(self, *words: str) -> str:
         """What `docker compose` prints; raises StepError when it fails."""
@@ -222,6 +223,10 @@ class ComposeStack:
         self.require_running()
         return self._run_once("audit", *arguments)
 
+    def report(self, file: IO[bytes], *arguments: str) -> int:
+        self.require_running()
+        return self._run_once("report", *arguments, stdout=file)
+
     def incident(self, *arguments: str) -> int:
         """Runs `python -m producer.incident` in the producer's container and returns its exit code."""
         if not any(one["Service"] == "producer" and state(one) == "RUNNING" for one in self.containers()):
@@ -279,6 +284,7 @@ class ComposeStack:
             raise StepError(f"{script}: {done.stderr.decode(errors='replace').strip()}")
         return done.stdout or b""
 
-    def _run_once(self, service: str, *arguments: str) -> int:
+    def _run_once(self, service: str, *arguments: str, stdout: IO[bytes] | None = None) -> int:
         sys.stdout.flush()
-        return self.compose("--progress", "quiet", "run", "--rm", "--no-deps", "--no-TTY", service, *arguments)
+        words = ("--progress", "quiet", "run", "--rm", "--no-deps", "--no-TTY", service, *arguments)
+        return self.compose(*words, stdout=stdout)

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import IO
 
 import psutil
 
@@ -241,6 +242,10 @@ class Stack:
         """Runs `python -m audit` and returns its exit code."""
         return self._run("audit", *arguments)
 
+    def report(self, file: IO[bytes], *arguments: str) -> int:
+        """Has `python -m reports` write to the file, and returns its exit code."""
+        return self._run("reports", *arguments, stdout=file)
+
     def incident(self, *arguments: str) -> int:
         """Runs `python -m producer.incident` and returns its exit code."""
         if self.state("producer") != "RUNNING":
@@ -291,10 +296,10 @@ class Stack:
         properties = self._place("kafka") / "meta.properties"
         return cluster_id(properties.read_text()) if properties.exists() else None
 
-    def _run(self, module: str, *arguments: str) -> int:
+    def _run(self, module: str, *arguments: str, stdout: IO[bytes] | None = None) -> int:
         environment = {**os.environ, **MADE_BY["spark"](self.settings).environment}
         command = [sys.executable, "-m", module, *arguments]
-        return subprocess.run(command, env=environment, cwd=ROOT, check=False).returncode
+        return subprocess.run(command, env=environment, cwd=ROOT, stdout=stdout, check=False).returncode
 
     def log_path(self, name: str) -> Path:
         return self.supervisor.logs_dir / f"{name}.log"

@@ -59,6 +59,14 @@ def test_an_incident_is_made_where_the_producer_runs(monkeypatch: pytest.MonkeyP
     assert stack.incident("--stop") == ("exec", "-T", "producer", "python", "-m", "producer.incident", "--stop")
 
 
+def test_a_report_comes_out_of_its_container_into_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stack = ComposeStack(Settings())
+    monkeypatch.setattr(stack, "containers", lambda: [{"Service": "mysql", "State": "running", "Health": "healthy"}])
+    monkeypatch.setattr(stack, "compose", lambda *words, stdout: (words[-2:], stdout))
+    with (tmp_path / "market.html").open("wb") as file:
+        assert stack.report(file, "market") == (("report", "market"), file)
+
+
 @pytest.mark.parametrize("given", ["", "elsewhere"])
 def test_the_project_is_the_one_that_compose_takes(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COMPOSE_PROJECT_NAME", given)

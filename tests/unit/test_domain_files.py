@@ -25,6 +25,7 @@ OF_NO_DOMAIN = {
     "mysql/*.sql": {"pipeline", "statistics"},
     "mysql/*.yaml": set(),
     "producer/domains/*": {"__init__"},
+    "reports/domains/*": {"__init__"},
     "spark_jobs/domains/*": {"__init__"},
     "superset/alerts/*": {"pipeline"},
     "superset/dashboards/*": {"pipeline", "look", "periods"},
