@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.long]
 
 PAIRS, DAYS = 12, 2
 EVENTS = 6_000
-CASES = yaml.safe_load((ROOT / "tests/cases/market_charts.yaml").read_text())
+CASES = yaml.safe_load((ROOT / "tests/cases/market.charts.yaml").read_text())
 DEFAULT, OTHER = ("BTCUSDT", "5m"), ("ETHUSDT", "15m")
 SECONDS = {"5m": 300, "15m": 900}
 SHOWN = 96
