@@ -63,6 +63,8 @@ HOST = matching(_HOST, "a host name or an IPv4 address")
 ADVERTISED = matching(rf"(?!0\.0\.0\.0$)({_HOST})", f"{HOST.words}, not 0.0.0.0")
 """Kafka and Cassandra tell it to their clients: it must lead them there."""
 URL_OR_NONE = matching(r"(https?://[^\s/\"?#]+[^\s\"]*)?", "empty, or http(s)://host...")
+SOCKET_URL = matching(r"wss?://[^\s/\"?#]+[^\s\"?#]*", "ws(s)://host...")
+URL = matching(r"https?://[^\s/\"?#]+[^\s\"?#]*", "http(s)://host...")
 ORIGINS = Allowed(
     lambda text: all(re.fullmatch(r"https?://[\w.-]+(:\d+)?", origin) for origin in text.split()),
     "empty, or origins like https://www.example.com, separated by spaces",
@@ -156,6 +158,18 @@ class Settings:
     producer_backfill_minutes: int = setting(45, "How long before the first start events begin", between(0, 60))
     producer_history_days: int = setting(
         7, "Days before the first start of which events may tell, in domains whose events can", between(0, 30)
+    )
+
+    market_feed: str = setting(
+        "simulated",
+        "Where the market's events come from: a simulation, or Binance's public streams, on an empty stack",
+        Allowed(lambda text: text in ("simulated", "binance"), "simulated or binance"),
+    )
+    market_stream_url: str = setting(
+        "wss://data-stream.binance.vision", "Where the market's live feed finds the exchange's streams", SOCKET_URL
+    )
+    market_rest_url: str = setting(
+        "https://data-api.binance.vision", "Where it asks for candles of the time before, and for what it missed", URL
     )
 
     spark_master: str = setting(

@@ -16,6 +16,7 @@ GROUPS = {
     "superset": "Superset",
     "alert": "Alerts",
     "producer": "Simulated senders",
+    "market": "The market's feed",
     "spark": "Spark",
 }
 """First word of a setting's name -> the heading above it; what begins otherwise is of the whole stack."""

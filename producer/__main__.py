@@ -1,5 +1,5 @@
-"""Sends simulated events of each domain to Kafka, with faults among them, and keeps the ledgers of what was
-acknowledged."""
+"""Sends events of each domain to Kafka, simulated with faults among them or as a feed reports them, and keeps the
+ledgers of what was acknowledged."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import os
 import secrets
 import signal
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
@@ -27,7 +28,7 @@ from producer.incident import Watch, kind_of, path_of
 from producer.ledger import Ledger, LedgerBusyError, LedgerError
 from producer.pace import FARTHEST_AHEAD_S, FARTHEST_BEHIND, OutOfStep, live, unpaced
 from producer.publish import Publisher, SendError
-from producer.records import never
+from producer.records import Record, never
 from producer.simulate import Simulation, simulate
 from stores.retry import Stopped
 
@@ -99,37 +100,41 @@ def parse(arguments: list[str] | None = None) -> tuple[argparse.Namespace, stack
     return options, settings
 
 
-def run(options: argparse.Namespace, settings: stack.Settings, stop: Flag) -> None:
-    """Publishes a domain's events until they are sent or `stop` is set."""
+def simulated(
+    options: argparse.Namespace, settings: stack.Settings, ledger: Ledger, stop: Flag
+) -> Iterator[list[Record]]:
+    """Batches of what is simulated of a domain, until all is sent or `stop` is set."""
     rates = Rates(*(getattr(settings, f"producer_{rate}") for rate in Rates._fields))
     contract = contracts.load(settings.domain)
     kind = kind_of(settings.domain)
     strikes = Watch(path_of(settings), kind).strikes if kind else never
-    with Ledger(settings.ledger_path) as ledger, Publisher(settings, ledger, stop) as publisher:
-        backfill = min(timedelta(minutes=settings.producer_backfill_minutes), contract.max_late * LATEST_OF_ALLOWED)
-        history = timedelta(days=settings.producer_history_days)
-        if ledger.view().acknowledged:
+    backfill = min(timedelta(minutes=settings.producer_backfill_minutes), contract.max_late * LATEST_OF_ALLOWED)
+    history = timedelta(days=settings.producer_history_days)
+    if ledger.view().acknowledged:
+        backfill = history = timedelta()
+    while not stop.is_set():
+        seed = secrets.randbits(32) if options.seed is None else options.seed
+        start = options.start or datetime.now(UTC) - backfill
+        simulation = Simulation(settings.domain, seed, start, settings.producer_rate, rates, options.daytime, history)
+        log.info("simulating %s: %s", settings.domain, simulation.identity)
+        ledger.begin(simulation.identity)
+        records = simulate(simulation, options.events, strikes)
+        farthest_s = None if options.start else (contract.max_late.total_seconds() * FARTHEST_BEHIND, FARTHEST_AHEAD_S)
+        try:
+            yield from unpaced(records, stop) if options.unpaced else live(records, stop, farthest_s)
+            return
+        except OutOfStep:
+            log.warning("%s: the simulation is out of step with the clock: going on from now", settings.domain)
             backfill = history = timedelta()
-        while not stop.is_set():
-            seed = secrets.randbits(32) if options.seed is None else options.seed
-            start = options.start or datetime.now(UTC) - backfill
-            simulation = Simulation(
-                settings.domain, seed, start, settings.producer_rate, rates, options.daytime, history
-            )
-            log.info("simulating %s: %s", settings.domain, simulation.identity)
-            ledger.begin(simulation.identity)
-            records = simulate(simulation, options.events, strikes)
-            farthest_s = (
-                None if options.start else (contract.max_late.total_seconds() * FARTHEST_BEHIND, FARTHEST_AHEAD_S)
-            )
-            batches = unpaced(records, stop) if options.unpaced else live(records, stop, farthest_s)
-            try:
-                for batch in batches:
-                    publisher.publish(batch)
-                break
-            except OutOfStep:
-                log.warning("%s: the simulation is out of step with the clock: going on from now", settings.domain)
-                backfill = history = timedelta()
+
+
+def run(options: argparse.Namespace, settings: stack.Settings, stop: Flag) -> None:
+    """Publishes a domain's events until they are sent or `stop` is set."""
+    contract = contracts.load(settings.domain)
+    with Ledger(settings.ledger_path) as ledger, Publisher(settings, ledger, stop) as publisher:
+        fed = domains.feed(settings, publisher.topic, stop)
+        for batch in simulated(options, settings, ledger, stop) if fed is None else fed:
+            publisher.publish(batch)
         totals, amount = ledger.view(), contract.amount
         log.info(
             "%s: %d records acknowledged by this producer; the ledger has %d: %d events (%d of them late), "

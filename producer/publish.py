@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from threading import Event as Flag
 from time import monotonic
-from typing import TypeVar
+from typing import Any, TypeVar
 from zlib import crc32
 
 from kafka import KafkaConsumer, KafkaProducer
@@ -104,19 +104,30 @@ class Topic:
                 ends, since = now, monotonic()
         return ends
 
+    def _beginnings(self) -> Offsets:
+        return by_number(asked(lambda: self._consumer.beginning_offsets(self._partitions), self._stop))
+
     def identities(self, start: Offsets, ends: Offsets) -> Iterator[bytes]:
         """The identity of every record from `start` up to `ends`."""
-        first = asked(lambda: self._consumer.beginning_offsets(self._partitions), self._stop)
-        left = {}
-        for partition in self._partitions:
-            offset = start.get(partition.partition, 0)
-            if offset < first[partition] and offset < ends[partition.partition]:
+        for number, first in self._beginnings().items():
+            if start.get(number, 0) < min(first, ends[number]):
                 raise LedgerError(
-                    f"records of {self.name}[{partition.partition}] from offset {offset} on are gone, so what the "
+                    f"records of {self.name}[{number}] from offset {start.get(number, 0)} on are gone, so what the "
                     "ledger has in flight there can't be counted: begin anew with 'make clean'"
                 )
-            if offset < ends[partition.partition]:
-                left[partition] = offset
+        return (identity(message.key, message.value) for message in self._messages(start, ends))
+
+    def latest(self, number: int) -> tuple[bool, Iterator[Any]]:
+        """So many records of each partition, the last ones, as the client gives them, in order within a partition; and
+        whether there were never any others."""
+        ends, first = self.ends(), self._beginnings()
+        start = {partition: max(first[partition], end - number) for partition, end in ends.items()}
+        return not any(start.values()), self._messages(start, ends)
+
+    def _messages(self, start: Offsets, ends: Offsets) -> Iterator[Any]:
+        """Every record from `start` up to `ends`."""
+        offsets = {partition: start.get(partition.partition, 0) for partition in self._partitions}
+        left = {partition: offset for partition, offset in offsets.items() if offset < ends[partition.partition]}
         self._consumer.assign(list(left))
         for partition, offset in left.items():
             self._consumer.seek(partition, offset)
@@ -127,7 +138,7 @@ class Topic:
             for partition, messages in polled.items():
                 for message in messages:
                     if message.offset < ends[partition.partition]:
-                        yield identity(message.key, message.value)
+                        yield message
             for partition in list(left):
                 if self._consumer.position(partition) >= ends[partition.partition]:
                     del left[partition]
@@ -151,8 +162,8 @@ class Publisher:
         self.acknowledged = 0
         """Records since this publisher began."""
         self._reported = (monotonic(), 0)
-        self._topic = Topic(settings, self._stop)
-        self._ends = self._topic.ends()
+        self.topic = Topic(settings, self._stop)
+        self._ends = self.topic.ends()
         self._check_same_topic()
         self._settle_leftovers()
         self._producer = asked(self._connect, self._stop)
@@ -177,7 +188,7 @@ class Publisher:
             allow_auto_create_topics=False,
         )
         try:  # here, and not at the first send, which would wait for it without a word
-            producer.partitions_for(self._topic.name)
+            producer.partitions_for(self.topic.name)
         except KafkaError:
             producer.close(timeout=0)
             raise
@@ -187,7 +198,7 @@ class Publisher:
         # After a stop in an outage there is something left to flush, and no one to take it.
         with suppress(KafkaTimeoutError):
             self._producer.close(timeout=1)
-        self._topic.close()
+        self.topic.close()
 
     def __enter__(self) -> Publisher:
         return self
@@ -207,7 +218,7 @@ class Publisher:
         failure = next((future.exception for future in futures if future.failed()), None)
         if failure is not None:
             raise SendError(f"Kafka did not take {len(records)} records: {failure}") from failure
-        self._ends |= _ends_of(futures) or self._topic.ends()
+        self._ends |= _ends_of(futures) or self.topic.ends()
         self._ledger.settle([intent], entries, self._ends)
         self.acknowledged += len(records)
         self._report(0)
@@ -215,7 +226,7 @@ class Publisher:
     def _send(self, record: Record) -> FutureRecordMetadata:
         # A key stays in one partition. The library's own choice, murmur2 in Python, takes as long as the sending.
         partition = crc32(record.key or b"") % len(self._ends)
-        return self._producer.send(self._topic.name, record.value, record.key, partition=partition)
+        return self._producer.send(self.topic.name, record.value, record.key, partition=partition)
 
     def _flush(self, in_flight: int) -> None:
         begun_at = monotonic()
@@ -240,15 +251,15 @@ class Publisher:
         if not intents:
             return
         log.info("settling what an earlier producer left in flight")
-        self._ends = self._topic.quiet_ends()
-        found = self._ledger.settle_by(self._topic.identities(intents[0].offsets, self._ends), self._ends)
+        self._ends = self.topic.quiet_ends()
+        found = self._ledger.settle_by(self.topic.identities(intents[0].offsets, self._ends), self._ends)
         log.info("settled: %d of %d records had reached the topic", sum(found), len(found))
 
     def _check_same_topic(self) -> None:
         for partition, offset in self._ledger.view().offsets_passed().items():
             if self._ends.get(partition, 0) < offset:
                 raise LedgerError(
-                    f"{self._topic.name}[{partition}] ends at offset {self._ends.get(partition, 0)}, but the ledger "
+                    f"{self.topic.name}[{partition}] ends at offset {self._ends.get(partition, 0)}, but the ledger "
                     f"has records acknowledged up to {offset}: it tells of another topic: 'make rebuild' goes "
                     "on in this one, 'make clean' begins with nothing"
                 )

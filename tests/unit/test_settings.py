@@ -60,6 +60,10 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
         ("ALERT_REJECT_RATE", "1", "0 to less than 1"),
         ("ALERT_DATA_AGE_SECONDS", "1", "10 to 86400"),
         ("ALERT_REPEAT_MINUTES", "-1", "0 to 1440"),
+        ("MARKET_FEED", "kraken", "simulated or binance"),
+        ("MARKET_STREAM_URL", "https://stream.example", "ws"),
+        ("MARKET_STREAM_URL", "wss://stream.example/ws?a=b", "ws"),
+        ("MARKET_REST_URL", "file:///etc/passwd", "http"),
     ],
 )
 def test_a_bad_setting_is_named_with_what_is_allowed(name: str, text: str, allowed: str) -> None:

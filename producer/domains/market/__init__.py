@@ -1,10 +1,11 @@
-"""A simulated market: what an exchange reports of a dozen pairs, and what can go wrong with the events of it."""
+"""A market: what an exchange reports of a dozen pairs, simulated or live, and what can go wrong with the events."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping
 from itertools import count
+from threading import Event as Flag
 from typing import Any
 from uuid import UUID
 
@@ -12,12 +13,15 @@ import msgspec
 
 from producer.domains.market.extremes import is_stale
 from producer.domains.market.feed import TRADES_OF_EVENTS, Feed
+from producer.domains.market.live import Live, batches
 from producer.domains.market.pairs import PAIRS, SYMBOLS
 from producer.domains.market.prices import MINUTE_MS
 from producer.domains.market.silence import through_silence
 from producer.faults import Damage, changed
 from producer.incident import Kind
-from producer.records import Course, Event, encode, new_uuid
+from producer.publish import Topic
+from producer.records import Course, Event, Record, encode, new_uuid
+from settings import Settings
 
 INCIDENT = Kind(
     option="symbol",
@@ -35,6 +39,11 @@ def events(course: Course) -> Iterator[Event]:
         return is_stale(symbol, at_ms // MINUTE_MS) or course.strikes(symbol, at_ms)
 
     return through_silence(_undisturbed(course), is_silent)
+
+
+def feed(settings: Settings, topic: Topic, stop: Flag) -> Iterator[list[Record]] | None:
+    """What an exchange reports, where a setting asks for that in place of the simulation."""
+    return batches(Live(settings, topic, stop).records()) if settings.market_feed == "binance" else None
 
 
 def _undisturbed(course: Course) -> Iterator[Event]:
