@@ -6,7 +6,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 log = logging.getLogger(__name__)
@@ -24,6 +24,14 @@ class Stopped(Exception):  # noqa: N818 - it is no error
     """Somebody who waited through an outage is to stop."""
 
 
+def pauses(first_s: float = FIRST_PAUSE_S, longest_s: float = LONGEST_PAUSE_S) -> Iterator[float]:
+    """Seconds to wait before one try after another: twice as long each time. Who waits spreads them."""
+    pause_s = first_s
+    while True:
+        yield pause_s
+        pause_s = min(2 * pause_s, longest_s)
+
+
 def retry(call: Callable[[], T], what: str, deadline_s: float | None = None, stop: threading.Event | None = None) -> T:
     """Calls until it succeeds, pausing longer and longer while it raises Unavailable, and reports each pause.
 
@@ -31,7 +39,8 @@ def retry(call: Callable[[], T], what: str, deadline_s: float | None = None, sto
     once `stop` is set. Every other exception passes through at once.
     """
     stop = stop or threading.Event()
-    started, pause_s, said = time.monotonic(), FIRST_PAUSE_S, ""
+    started, lengths_s, said = time.monotonic(), pauses(), ""
+    pause_s = next(lengths_s)
     while True:
         try:
             result = call()
@@ -44,7 +53,7 @@ def retry(call: Callable[[], T], what: str, deadline_s: float | None = None, sto
                 said = str(outage)
             if stop.wait(pause_s * random.uniform(0.8, 1.2)):  # noqa: S311 - spreads retries, no secret
                 raise Stopped from outage
-            pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+            pause_s = next(lengths_s)
             continue
         if said:
             log.warning("%s: works again after %.0f s", what, time.monotonic() - started)

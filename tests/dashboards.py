@@ -21,6 +21,7 @@ import grain
 import load_alerts
 
 __all__ = [
+    "PIPELINE",
     "alerts",
     "alerts_healthy",
     "alerts_worker",
@@ -31,6 +32,10 @@ __all__ = [
     "selected",
     "sources",
 ]
+
+
+PIPELINE = {path.stem for path in (assets.FOLDER / assets.EVERY_DOMAIN / "dashboards").glob("*.yaml")}
+"""Dashboards of what the pipeline does, which every domain has."""
 
 
 def rendered(sql: str, since: str | None = None, until: str | None = None, reach: grain.Reach | None = None) -> str:

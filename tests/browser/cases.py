@@ -17,8 +17,6 @@ from tests.dashboards import assets, grain
 
 CASES = yaml.safe_load((ROOT / "tests/cases/charts.yaml").read_text())
 FILES = assets.read(load().domain)
-PIPELINE = {path.stem for path in (assets.FOLDER / assets.EVERY_DOMAIN / "dashboards").glob("*.yaml")}
-"""Dashboards of what the pipeline does."""
 OF_HOURS = {
     hours.name.removesuffix("_by_hour"): (hours, table.expires_by)
     for table in rollup.tables(load().domain)

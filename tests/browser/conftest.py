@@ -19,7 +19,7 @@ from local.ports import free_ports
 from local.throwaway import FOLDER, PORTS
 from settings import ROOT, Settings, as_environment, load
 from tests.browser import chromium
-from tests.browser.dashboard import Dashboard, browser
+from tests.browser.dashboard import Dashboard, admins_browser
 from tests.browser.shop import Minutes, opened, worked
 from tests.integration.pipeline import assert_exact
 
@@ -128,11 +128,7 @@ def playwright() -> Iterator[Playwright]:
 
 @pytest.fixture(scope="package")
 def logged_in(playwright: Playwright, settings: Settings) -> Iterator[BrowserContext]:
-    """A browser in which the admin is logged in."""
-    with browser(playwright) as context:
-        page = context.new_page()
-        Dashboard(page, settings).log_in()
-        page.close()
+    with admins_browser(playwright, settings) as context:
         yield context
 
 

@@ -117,13 +117,6 @@ class Dashboard:
         rows = self.described["tabs"][tab] if tab else self.described["rows"]
         return {name: self.files.charts[name]["slice_name"] for row in rows for name in row["charts"]}
 
-    def log_in(self) -> None:
-        self.page.goto(f"{self.address}/login/")
-        self.page.locator("input#username, input[name=username]").fill(self.settings.superset_admin_user)
-        self.page.locator("input[type=password]").fill(passwords.read(self.settings, "superset_admin"))
-        self.page.locator("button[type=submit]").click()
-        self.page.wait_for_url(lambda address: "/login" not in address)
-
     def open(self, time_range: str | None = None, charts: Sequence[str] | None = None, refreshes: bool = False) -> None:
         """Opens the dashboard, with a time range (`since : until`) in place of the last hour where one is given, and
         waits for `charts`, by default all. Without `refreshes` it stays as it is until something is clicked."""
@@ -274,6 +267,25 @@ class Dashboard:
         self.page.screenshot(path=folder / f"{self.slug}.png")
         (folder / f"{self.slug}.json").write_text(json.dumps(self.received.rows(), indent=1, default=str))
         return self.page.evaluate(TEXTS)
+
+
+def log_in(page: Page, settings: Settings) -> None:
+    """As the admin, whatever dashboards there are."""
+    page.goto(f"{settings.superset}/login/")
+    page.locator("input#username, input[name=username]").fill(settings.superset_admin_user)
+    page.locator("input[type=password]").fill(passwords.read(settings, "superset_admin"))
+    page.locator("button[type=submit]").click()
+    page.wait_for_url(lambda address: "/login" not in address)
+
+
+@contextmanager
+def admins_browser(playwright: Playwright, settings: Settings) -> Iterator[BrowserContext]:
+    """A fresh browser in which the admin is logged in."""
+    with browser(playwright) as context:
+        page = context.new_page()
+        log_in(page, settings)
+        page.close()
+        yield context
 
 
 @contextmanager

@@ -23,8 +23,8 @@ from local.runtime import SERVERS
 from local.throwaway import throwaway_stack
 from settings import Settings
 from stores import mysql
-from tests.browser.dashboard import WIDTH, Dashboard, browser
-from tests.dashboards import assets
+from tests.browser.dashboard import WIDTH, Dashboard, admins_browser
+from tests.dashboards import PIPELINE, assets
 
 DOCS = settings.ROOT / "docs"
 MARGIN = 16  # pixels
@@ -54,6 +54,17 @@ def take(page: Page, path: Path) -> None:
     sys.stdout.write(f"{path}\n")
 
 
+def take_all(dashboard: Dashboard) -> None:
+    """Pictures of all its tabs."""
+    dashboard.may_be_empty = True  # there need not be a warning
+    dashboard.open()
+    for number, tab in enumerate(dashboard.tabs):
+        if number:
+            dashboard.choose_tab(tab)
+        take(dashboard.page, DOCS / picture(dashboard.slug, tab, number == 0))
+    dashboard.page.close()
+
+
 def picture(slug: str, tab: str, first: bool) -> str:
     """The name of the picture of a dashboard's tab."""
     return f"{slug}.png" if first else f"{slug}-{re.sub(r'[^a-z]+', '-', tab.lower())}.png"
@@ -62,8 +73,7 @@ def picture(slug: str, tab: str, first: bool) -> str:
 def pictured(domain: str) -> list[str]:
     """The dashboards to take pictures of. Those that every domain has are in those of the first one."""
     files = assets.read(domain)
-    shared = {path.stem for path in (assets.FOLDER / assets.EVERY_DOMAIN / "dashboards").glob("*.yaml")}
-    own = [slug for slug in files.dashboards if slug not in shared or domain == next(iter(RATES))]
+    own = [slug for slug in files.dashboards if slug not in PIPELINE or domain == next(iter(RATES))]
     return [slug for slug in own if slug in (sys.argv[1:] or own)]
 
 
@@ -101,17 +111,9 @@ def wait_for_live_minutes(stack: Settings) -> None:
 
 def main() -> None:
     for domain in filter(pictured, RATES):
-        with seeded(domain) as stack, sync_playwright() as playwright, browser(playwright) as context:
-            page = context.new_page()
-            Dashboard(page, stack).log_in()
+        with seeded(domain) as stack, sync_playwright() as playwright, admins_browser(playwright, stack) as context:
             for slug in pictured(domain):
-                dashboard = Dashboard(page, stack, slug)
-                dashboard.may_be_empty = True  # there need not be a warning
-                dashboard.open()
-                for number, tab in enumerate(dashboard.tabs):
-                    if number:
-                        dashboard.choose_tab(tab)
-                    take(page, DOCS / picture(slug, tab, number == 0))
+                take_all(Dashboard(context.new_page(), stack, slug))
 
 
 if __name__ == "__main__":

@@ -36,12 +36,7 @@ class Minutes:
     def select(self, query: str, **values: object) -> list[dict]:
         """The rows of a SELECT that may use %(since)s and %(until)s, and %(earlier)s: the range before began then."""
         range_ = {"earlier": self.since - (self.until - self.since), "since": self.since, "until": self.until}
-        with (
-            mysql.connected(self.settings, "reader", self.settings.domain) as connection,
-            connection.cursor(dictionary=True) as cursor,
-        ):
-            cursor.execute(query, {**range_, **values})
-            return cursor.fetchall()
+        return select(self.settings, query, **(range_ | values))
 
     def row(self, query: str, **values: object) -> dict[str, float]:
         """The only row of a SELECT of figures; raises AssertionError where one of them is of nothing, so NULL."""
@@ -53,6 +48,16 @@ class Minutes:
         """The only figure of a SELECT."""
         [figure] = self.row(query, **values).values()
         return figure
+
+
+def select(settings: Settings, query: str, **values: object) -> list[dict]:
+    """The rows of a SELECT, as the user has them who may only read."""
+    with (
+        mysql.connected(settings, "reader", settings.domain) as connection,
+        connection.cursor(dictionary=True) as cursor,
+    ):
+        cursor.execute(query, values)
+        return cursor.fetchall()
 
 
 def opened(stack: Stack) -> Minutes:

@@ -9,13 +9,13 @@ import pytest
 from settings import load
 from tests.browser.dashboard import Dashboard
 from tests.browser.figures import wait_until_shown
+from tests.browser.phone import assert_below_each_other
 from tests.browser.shop import Minutes
 from tests.dashboards import assets
 
 pytestmark = pytest.mark.browser
 
 SLUGS = list(assets.read(load().domain).dashboards)
-PHONE = 390  # pixels
 RELATIVE = ("Last day", "Last 600 minutes", "10 hours ago : now")
 """All of them reach back to before the first event."""
 IN_RANGE = "FROM {table} WHERE minute >= %(since)s AND minute < %(until)s"
@@ -37,14 +37,7 @@ def test_every_chart_shows_data_of_the_last_hour(tab: Callable[[str], Dashboard]
 @pytest.mark.parametrize("slug", SLUGS)
 def test_on_a_phone_the_charts_stand_below_each_other(tab: Callable[[str], Dashboard], slug: str) -> None:
     dashboard = tab(slug)
-    dashboard.page.set_viewport_size({"width": PHONE, "height": 844})
-    dashboard.open(charts=dashboard.charts[:1])
-    boxes = {name: dashboard.chart(name).bounding_box() for name in dashboard.charts_of(dashboard.tabs[0]).values()}
-    assert not {name: box for name, box in boxes.items() if not 0 <= box["x"] < box["x"] + box["width"] <= PHONE}
-    tops = [box["y"] for box in boxes.values()]
-    assert tops == sorted(tops)
-    assert all(tops.count(top) <= 2 for top in tops)  # tiles
-    assert dashboard.page.evaluate("document.documentElement.scrollWidth") == PHONE, "nothing to scroll sideways"
+    assert_below_each_other(dashboard)
 
 
 @pytest.mark.parametrize("time_range", RELATIVE)

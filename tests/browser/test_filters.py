@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.browser.cases import FILES, PIPELINE, off, wanted
+from tests.browser.cases import FILES, off, wanted
 from tests.browser.dashboard import HEIGHT, Dashboard
 from tests.browser.shop import Minutes
+from tests.dashboards import PIPELINE
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.browser

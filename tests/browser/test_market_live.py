@@ -17,9 +17,10 @@ from local.native.stack import Stack
 from local.runtime import SERVERS
 from local.throwaway import throwaway_stack
 from settings import ROOT, Settings
-from stores import mysql
 from tests.browser import figures
-from tests.browser.dashboard import Dashboard, browser
+from tests.browser.dashboard import Dashboard, admins_browser
+from tests.browser.phone import assert_below_each_other
+from tests.browser.shop import select
 from tests.integration.pipeline import assert_exact, minutes_ago, output
 from tests.waiting import wait_for
 
@@ -31,13 +32,12 @@ CASES = yaml.safe_load((ROOT / "tests/cases/market.charts.yaml").read_text())
 DEFAULT, OTHER = ("BTCUSDT", "5m"), ("ETHUSDT", "15m")
 SECONDS = {"5m": 300, "15m": 900}
 SHOWN = 96
-PHONE = 390  # pixels
 PLACES = 9
 """Of the mouse, spread over the chart."""
 TIME = r"\d{4}-\d\d-\d\d \d\d:\d\d"
 RELATIVE = 1e-9
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-KEYS = {"symbol", "other_symbol", "at", "bar"}
+KEYS = {"kind", "symbol", "other_symbol", "at", "bar"}
 
 BARS = f"""(
 SELECT bar, MAX(opens) / 1e8 AS open, MAX(high_e8) / 1e8 AS high, MIN(low_e8) / 1e8 AS low, MAX(closes) / 1e8 AS close,
@@ -80,11 +80,7 @@ def send(stack: Stack) -> None:
 
 @pytest.fixture(scope="module")
 def visitor(playwright: Playwright, market: Settings) -> Iterator[BrowserContext]:
-    """A browser in which the admin is logged in."""
-    with browser(playwright) as context:
-        page = context.new_page()
-        Dashboard(page, market, "market-live").log_in()
-        page.close()
+    with admins_browser(playwright, market) as context:
         yield context
 
 
@@ -93,15 +89,6 @@ def dashboard(tabs: list[Dashboard], visitor: BrowserContext, market: Settings) 
     """Market live, to be opened."""
     tabs.append(Dashboard(visitor.new_page(), market, "market-live"))
     return tabs[-1]
-
-
-def select(settings: Settings, statement: str, **values: object) -> list[dict[str, Any]]:
-    with (
-        mysql.connected(settings, "reader", settings.domain) as connection,
-        connection.cursor(dictionary=True) as cursor,
-    ):
-        cursor.execute(statement, values)
-        return cursor.fetchall()
 
 
 Rows = dict[tuple, dict[str, Any]]
@@ -134,8 +121,9 @@ def off(settings: Settings, dashboard: Dashboard, symbol: str, step: str, tab: s
     """The charts of a tab that were not sent what they must: how many rows differ, and one of them, in the chart and in
     MySQL."""
     found: dict[str, Any] = {}
+    received = dashboard.received.rows()
     for name, title in dashboard.charts_of(tab).items():
-        case, sent = CASES[name], dashboard.received.rows()[title]
+        case, sent = CASES[name], received[title]
         if "rows" in case:
             if len(sent) != case["rows"]:
                 found[name] = sent
@@ -193,9 +181,5 @@ def test_beside_the_mouse_a_candle_says_its_prices(market: Settings, dashboard: 
             assert figures.read(said[1]).means(float(price)), (text, candle)
 
 
-def test_on_a_phone_all_is_there(dashboard: Dashboard) -> None:
-    dashboard.page.set_viewport_size({"width": PHONE, "height": 844})
-    dashboard.open(charts=dashboard.charts[:1])
-    boxes = {name: dashboard.chart(name).bounding_box() for name in dashboard.charts_of("Pair").values()}
-    assert not {name: box for name, box in boxes.items() if not 0 <= box["x"] < box["x"] + box["width"] <= PHONE}
-    assert dashboard.page.evaluate("document.documentElement.scrollWidth") == PHONE, "nothing to scroll sideways"
+def test_on_a_phone_the_charts_stand_below_each_other(dashboard: Dashboard) -> None:
+    assert_below_each_other(dashboard)

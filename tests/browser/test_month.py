@@ -22,12 +22,11 @@ from settings import Settings, load
 from spark_jobs import rollup
 from stores import cassandra, mysql
 from tests.browser import month
-from tests.browser.cases import PIPELINE
 from tests.browser.dashboard import Dashboard
 from tests.browser.ranges import around, faults, over_time
 from tests.browser.received import ASK_AT_ONCE
 from tests.browser.shop import Minutes
-from tests.dashboards import assets
+from tests.dashboards import PIPELINE, assets
 from tests.integration.pipeline import CATCH_UP_S, assert_exact
 
 pytestmark = pytest.mark.month

@@ -9,11 +9,12 @@ from datetime import timedelta
 
 import pytest
 
-from tests.browser.cases import FILES, PIPELINE, off, wanted
+from tests.browser.cases import FILES, off, wanted
 from tests.browser.dashboard import Dashboard
 from tests.browser.ranges import DAY, around, faults, over_time
 from tests.browser.received import ASK
 from tests.browser.shop import Minutes
+from tests.dashboards import PIPELINE
 
 pytestmark = pytest.mark.browser
 

@@ -10,7 +10,7 @@ from playwright.sync_api import Playwright
 
 from local.runtime import SERVERS
 from local.throwaway import throwaway_stack
-from tests.browser.dashboard import Dashboard, browser
+from tests.browser.dashboard import Dashboard, admins_browser
 from tests.browser.figures import read
 from tests.integration import pipeline
 
@@ -37,12 +37,14 @@ def test_the_default_range_shows_the_same_everywhere(host: pytest.MonkeyPatch, p
     for zone in ZONES:
         host.setenv("TZ", zone)
         time.tzset()
-        with throwaway_stack((*SERVERS, "spark", "superset")) as stack, browser(playwright) as context:
+        with (
+            throwaway_stack((*SERVERS, "spark", "superset")) as stack,
+            admins_browser(playwright, stack.settings) as context,
+        ):
             sending = pipeline.shop(stack.settings, SEED, opened, OPEN_MINUTES, EVENTS, **pipeline.FAULTS)
             assert sending.wait() == 0
             pipeline.assert_exact(stack)
             dashboard = Dashboard(context.new_page(), stack.settings)
-            dashboard.log_in()
             dashboard.open(charts=TILES)
             shown[zone] = {name: dashboard.tile(name) for name in TILES}
     assert all(read(figure).value > 0 for figure in shown["UTC"].values())

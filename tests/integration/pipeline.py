@@ -22,6 +22,7 @@ from producer.publish import Publisher
 from producer.records import Record
 from settings import ROOT, Settings, as_environment
 from spark_jobs import aggregate
+from stores import mysql
 from tests.waiting import wait_for
 
 CATCH_UP_S = 240.0
@@ -78,6 +79,12 @@ def run(settings: Settings, *words: str, folder: Path = ROOT) -> subprocess.Comp
         text=True,
         check=False,
     )
+
+
+def query(settings: Settings, statement: str) -> list[tuple]:
+    """What MySQL answers the user who may only read."""
+    with mysql.connected(settings, "reader", settings.domain) as connection:
+        return mysql.query(connection, statement)
 
 
 def output(settings: Settings, *words: str, folder: Path = ROOT, code: int = 0) -> str:

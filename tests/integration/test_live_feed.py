@@ -30,9 +30,8 @@ from producer.domains.market.pairs import SYMBOLS
 from producer.ledger import Ledger, LedgerError
 from producer.records import DUPLICATE, EVENT, GOOD, LATE, Record
 from settings import ROOT, Settings, load
-from stores import mysql
 from tests.exchange import MINUTE_MS, Answer, Exchange, kline, message, paid_e8, running, stay, ticker
-from tests.integration.pipeline import environment, output, spark_running
+from tests.integration.pipeline import environment, output, query, spark_running
 from tests.waiting import DEADLINE_S, wait_for
 
 pytestmark = pytest.mark.integration
@@ -284,6 +283,5 @@ def exact_through_a_kill(settings: Settings) -> None:
     [line] = [line for line in said.splitlines() if line.startswith("verify: ")]
     assert f"aggregated={ledger.events} " in line
     assert line.endswith("amount_off=0")
-    with mysql.connected(settings, "reader", "market") as connection:
-        [(trades, quote_e8)] = mysql.query(connection, "SELECT SUM(trades), SUM(quote_e8) FROM candles_by_minute")
+    [(trades, quote_e8)] = query(settings, "SELECT SUM(trades), SUM(quote_e8) FROM candles_by_minute")
     assert (trades, quote_e8) == (last * len(SYMBOLS), paid)

@@ -11,8 +11,7 @@ import pytest
 from local.native.stack import Stack
 from settings import Settings
 from spark_jobs import aggregate
-from stores import mysql
-from tests.integration.pipeline import minutes_ago, output, spark_running
+from tests.integration.pipeline import minutes_ago, output, query, spark_running
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.integration
@@ -30,6 +29,11 @@ def both(servers: Stack) -> Settings:
     return settings
 
 
+@pytest.fixture(scope="module")
+def market(both: Settings) -> Settings:
+    return both.one("market")
+
+
 def send(settings: Settings, start: datetime, events: int) -> None:
     """Has the market's producer send events, faults among them, to their end."""
     words = (
@@ -41,11 +45,6 @@ def send(settings: Settings, start: datetime, events: int) -> None:
         "--late=0.05",
     )
     output(settings.one("market"), "-m", "producer", "--unpaced", *words)
-
-
-def query(settings: Settings, statement: str) -> list[tuple]:
-    with mysql.connected(settings, "reader", "market") as connection:
-        return mysql.query(connection, statement)
 
 
 def test_it_is_exact_through_a_kill_of_spark(both: Settings) -> None:
@@ -62,19 +61,19 @@ def test_it_is_exact_through_a_kill_of_spark(both: Settings) -> None:
     assert f"aggregated={HISTORY + 2 * EVENTS} " in line
 
 
-def test_history_is_there_from_the_start(both: Settings) -> None:
-    [(minutes,)] = query(both, "SELECT COUNT(*) FROM candles_by_minute WHERE trades = 0")
+def test_history_is_there_from_the_start(market: Settings) -> None:
+    [(minutes,)] = query(market, "SELECT COUNT(*) FROM candles_by_minute WHERE trades = 0")
     assert minutes >= HISTORY
-    [(bars,)] = query(both, "SELECT COUNT(*) FROM bars WHERE step = '15m' AND symbol = 'BTCUSDT'")
+    [(bars,)] = query(market, "SELECT COUNT(*) FROM bars WHERE step = '15m' AND symbol = 'BTCUSDT'")
     assert bars > 96
 
 
-def test_candles_are_those_that_the_exchange_states(both: Settings) -> None:
+def test_candles_are_those_that_the_exchange_states(market: Settings) -> None:
     """Of every minute of which all trades are here: made one by one, and stated as a whole."""
     parts = ("open_e8", "high_e8", "low_e8", "close_e8", "quote_e8", "taker_buy_quote_e8")
     differs = " OR ".join(f"{name} <> stated_{name}" for name in parts)
     [(same, different)] = query(
-        both, f"SELECT COUNT(*), SUM({differs}) FROM candles_by_minute WHERE trades > 0 AND trades = stated_trades"
+        market, f"SELECT COUNT(*), SUM({differs}) FROM candles_by_minute WHERE trades > 0 AND trades = stated_trades"
     )
     assert same > PAIRS
     assert different == 0
@@ -87,17 +86,17 @@ def test_a_recomputation_gives_the_same(both: Settings) -> None:
 CANDLES = "SELECT * FROM candles_by_minute ORDER BY symbol, minute"
 
 
-def test_a_range_that_is_recomputed_is_the_same(both: Settings) -> None:
+def test_a_range_that_is_recomputed_is_the_same(both: Settings, market: Settings) -> None:
     """That of the first start: a day of candles was told in its first minute."""
-    before = query(both, CANDLES)
-    [(first,)] = query(both, "SELECT MIN(minute) FROM events_by_minute")
+    before = query(market, CANDLES)
+    [(first,)] = query(market, "SELECT MIN(minute) FROM events_by_minute")
     since, until = (f"{moment:%Y-%m-%dT%H:%MZ}" for moment in (first, first + timedelta(minutes=2)))
     with spark_running(both):
         output(both, "-m", "spark_jobs", "rebuild", "--since", since, "--until", until, "--domain", "market")
-    assert query(both, CANDLES) == before
+    assert query(market, CANDLES) == before
 
 
-def test_a_rebuild_gives_the_same(both: Settings) -> None:
-    before = query(both, CANDLES)
+def test_a_rebuild_gives_the_same(both: Settings, market: Settings) -> None:
+    before = query(market, CANDLES)
     output(both, "-m", "spark_jobs", "rebuild", "--domain", "market")
-    assert query(both, CANDLES) == before
+    assert query(market, CANDLES) == before

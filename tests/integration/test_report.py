@@ -16,10 +16,11 @@ import pytest
 import passwords
 from local.choice import preferred
 from local.throwaway import throwaway_stack
-from settings import ROOT, Settings, as_environment, load
+from settings import ROOT, Settings, load
 from spark_jobs.domains.market import candles_by_minute, tickers_by_minute
 from spark_jobs.sinks.mysql import merge_rows
 from stores import mysql
+from tests.integration.pipeline import environment, query
 from tests.integration.test_market import FIRST, KNOWN, MINUTES, naive, stated
 from tests.report_page import figures, table
 
@@ -64,13 +65,7 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 def make(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
     """What `make report` runs."""
     command = [sys.executable, "-m", "local", "report", *arguments]
-    environment = {**os.environ, **as_environment(settings)}
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-
-
-def query(settings: Settings, statement: str) -> list[tuple]:
-    with mysql.connected(settings, "reader", "market") as connection:
-        return mysql.query(connection, statement)
+    return subprocess.run(command, cwd=ROOT, env=environment(settings), capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="module")

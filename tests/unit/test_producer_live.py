@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 import contracts
 from producer.domains import market
-from producer.domains.market.binance_messages import Unreadable, event_id, read, scaled
+from producer.domains.market.binance_messages import VENUE, Unreadable, read, scaled
 from producer.domains.market.binance_stream import address
+from producer.domains.market.events import event_id
 from producer.domains.market.live import batches, unreadable
 from producer.domains.market.pairs import SYMBOLS
 from producer.domains.market.told import REMEMBERED, Told, recalled, record_of
@@ -78,7 +79,7 @@ def test_the_pipeline_takes_what_counts(name: str) -> None:
 def test_a_trade_is_told_with_all_that_the_exchange_says_of_it() -> None:
     record = sent(TOLD["trade"])
     assert json.loads(record.value) == {
-        "event_id": event_id("BTCUSDT", "trade", 5_000_000_001),
+        "event_id": event_id(VENUE, "BTCUSDT", "trade", 5_000_000_001),
         "event_name": "trade",
         "schema_version": 1,
         "occurred_at": "2026-03-14T15:09:26.515Z",

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 import contracts
-from producer.domains.market.feed import VERSION
+from producer.domains.market.events import event
 from producer.domains.market.pairs import E8, SYMBOLS
 from producer.domains.market.prices import MINUTE_MS
 from producer.records import Event, rfc3339
@@ -51,8 +51,8 @@ class Report(NamedTuple):
 
 OF_TRADE = {"symbol": "s", "number": "t", "price": "p", "quantity": "q", "at_ms": "T", "maker_buys": "m"}
 OF_SPAN = {"opens": "o", "high": "h", "low": "l", "closes": "c", "volume": "v", "quote": "q", "trades": "n"}
-OF_TICKER = OF_SPAN | {"at_ms": "E", "symbol": "s", "opened_ms": "O", "change": "p", "percent": "P"}
-OF_CANDLE = OF_SPAN | {"opened_ms": "t", "interval": "i", "bought": "Q", "is_closed": "x"}
+OF_TICKER = {"at_ms": "E", "symbol": "s", "opened_ms": "O", "change": "p", "percent": "P"}
+OF_CANDLE = {"opened_ms": "t", "interval": "i", "bought": "Q", "is_closed": "x"}
 OF_PAST_TRADE = {"number": "id", "quantity": "qty", "at_ms": "time", "maker_buys": "isBuyerMaker"}
 
 
@@ -65,10 +65,9 @@ class Trade(Struct, tag_field="e", tag="trade", rename=OF_TRADE):
     maker_buys: bool
 
 
-class Ticker(Struct, tag_field="e", tag="24hrTicker", rename=OF_TICKER):
-    symbol: str
-    at_ms: int
-    opened_ms: int
+class Span(Struct, rename=OF_SPAN):
+    """What is told of a minute, and of a day."""
+
     opens: str
     high: str
     low: str
@@ -76,20 +75,19 @@ class Ticker(Struct, tag_field="e", tag="24hrTicker", rename=OF_TICKER):
     volume: str
     quote: str
     trades: int
+
+
+class Ticker(Span, tag_field="e", tag="24hrTicker", rename=OF_TICKER):
+    symbol: str
+    at_ms: int
+    opened_ms: int
     change: str
     percent: str
 
 
-class Candle(Struct, rename=OF_CANDLE):
+class Candle(Span, rename=OF_CANDLE):
     opened_ms: int
     interval: str
-    opens: str
-    high: str
-    low: str
-    closes: str
-    volume: str
-    quote: str
-    trades: int
     bought: str
     is_closed: bool
 
@@ -191,8 +189,9 @@ def _ticker_of(ticker: Ticker) -> Report:
 
 def _span(told: Ticker | Candle | PastCandle) -> dict[str, Any]:
     """What is told of a minute, and of a day."""
+    _check_time(told.opened_ms)
     return {
-        "opened_at": _time(told.opened_ms),
+        "opened_at": rfc3339(told.opened_ms),
         "open_e8": scaled(told.opens),
         "high_e8": scaled(told.high),
         "low_e8": scaled(told.low),
@@ -206,21 +205,9 @@ def _span(told: Ticker | Candle | PastCandle) -> dict[str, Any]:
 def _report(name: str, symbol: str, number: int, at_ms: int, fields: dict[str, Any]) -> Report:
     if symbol not in SYMBOLS:
         raise Unreadable(f"{symbol!r} is none of the pairs")
-    envelope = {
-        "event_id": event_id(symbol, name, number),
-        "event_name": name,
-        "schema_version": VERSION,
-        "occurred_at": _time(at_ms),
-        "sent_at": "",  # known when it is sent
-        "symbol": symbol,
-    }
+    _check_time(at_ms)
     _check(fields)
-    return Report(number, Event(at_ms, symbol.encode(), envelope | fields))
-
-
-def event_id(symbol: str, name: str, number: int) -> str:
-    """The same whenever the exchange tells it."""
-    return str(uuid5(VENUE, f"{symbol} {name} {number}"))
+    return Report(number, event(VENUE, symbol, name, number, at_ms, fields))
 
 
 def numbered(fields: dict[str, Any]) -> int:
@@ -248,10 +235,9 @@ def scaled(text: str, decimals: int = E8) -> int:
     return int(found[1] + fraction.ljust(decimals, "0"))
 
 
-def _time(at_ms: int) -> str:
+def _check_time(at_ms: int) -> None:
     if not 0 <= at_ms < LATEST_MS:
         raise Unreadable(f"{at_ms} is no time")
-    return rfc3339(at_ms)
 
 
 @cache

@@ -18,6 +18,7 @@ import msgspec
 
 from producer.domains.market.binance_messages import INTERVAL, PastCandle, PastTrade
 from producer.domains.market.prices import MINUTE_MS
+from stores import retry
 from stores.retry import Stopped
 
 log = logging.getLogger(__name__)
@@ -36,12 +37,9 @@ class Refused(Exception):  # noqa: N818 - it is the exchange's answer
     """There is no answer, or none within the time that there is."""
 
 
-def pauses(first_s: float = 1.0) -> Iterator[float]:
+def pauses() -> Iterator[float]:
     """Seconds to wait before one try after another: longer and longer, and never the same for two programs."""
-    pause_s = first_s
-    while True:
-        yield pause_s * random.uniform(1, 1.5)  # noqa: S311 - spreads tries, no secret
-        pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+    return (pause_s * random.uniform(1, 1.5) for pause_s in retry.pauses(1.0, LONGEST_PAUSE_S))  # noqa: S311 - no secret
 
 
 class Rest:

@@ -7,10 +7,11 @@ from collections import deque
 from collections.abc import Iterator
 from math import exp, log, sqrt
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from producer.domains.market import extremes, prices
 from producer.domains.market.candles import MEAN_PAID, Candle, past, together
+from producer.domains.market.events import event
 from producer.domains.market.pairs import Pair
 from producer.domains.market.prices import MINUTE_MS, MINUTES_A_DAY, in_steps
 from producer.records import Event, rfc3339
@@ -21,7 +22,6 @@ SPREAD_OF_PAID = 1.2
 """Standard deviation of the logarithm of what is paid in a trade."""
 PULL = 0.15
 """How much likelier takers buy in a minute in which the price rises by its deviation."""
-VERSION = 1
 
 
 def _span(candle: Candle) -> dict[str, Any]:
@@ -127,13 +127,4 @@ class Feed:
         return self._event("kline", candle.opened, at_ms, fields)
 
     def _event(self, name: str, number: int, at_ms: int, fields: dict[str, Any]) -> Event:
-        """As an exchange numbers it: reported once more, it has the same id."""
-        envelope = {
-            "event_id": str(uuid5(self.venue, f"{self.pair.symbol} {name} {number}")),
-            "event_name": name,
-            "schema_version": VERSION,
-            "occurred_at": rfc3339(at_ms),
-            "sent_at": "",  # known when it is sent
-            "symbol": self.pair.symbol,
-        }
-        return Event(at_ms, self.pair.key, {**envelope, **fields})
+        return event(self.venue, self.pair.symbol, name, number, at_ms, fields)

@@ -30,10 +30,6 @@ class Pair:
     beta: float
 
     @property
-    def key(self) -> bytes:
-        return self.symbol.encode()
-
-    @property
     def log_price(self) -> float:
         return log(self.price)
 

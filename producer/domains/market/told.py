@@ -15,7 +15,8 @@ from typing import Any
 import msgspec
 
 from contracts import Contract
-from producer.domains.market.binance_messages import Report, epoch_ms, event_id, numbered
+from producer.domains.market.binance_messages import VENUE, Report, epoch_ms, numbered
+from producer.domains.market.events import event_id
 from producer.domains.market.pairs import SYMBOLS
 from producer.domains.market.prices import MINUTE_MS
 from producer.publish import Topic
@@ -136,7 +137,7 @@ def _recall(sent: Sent, value: bytes | None) -> None:
     try:
         fields = msgspec.json.decode(value or b"")
         symbol, name, number = fields["symbol"], fields["event_name"], numbered(fields)
-        if fields["event_id"] == event_id(symbol, name, number):
+        if fields["event_id"] == event_id(VENUE, symbol, name, number):
             sent[symbol, name].add(number, value)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError, TypeError, ValueError):
         return
