@@ -8,6 +8,7 @@ from local.native.stack import Stack
 from settings import Settings
 from stores import mysql
 from tests.integration import pipeline
+from tests.waiting import wait_for
 
 SEED = 20_260_314
 BEGAN_MINUTES_AGO = 75
@@ -72,7 +73,12 @@ def opened(stack: Stack) -> Minutes:
 
 
 def worked(settings: Settings) -> Minutes:
-    """The minutes of the last hour in which the pipeline of a stack at rest was at work, but for those of which it may
-    still write something down."""
-    until = (datetime.now(UTC) - WRITTEN_DOWN).replace(second=0, microsecond=0, tzinfo=None)
+    """The hour up to the last minute in which the pipeline of a stack at rest was at work; waits until that minute is
+    over and written down."""
+    [last] = select(settings, "SELECT MAX(ended_at) AS batch FROM queries")
+    until = last["batch"].replace(second=0, microsecond=0) + timedelta(minutes=1)
+    wait_for(
+        "the pipeline's last minute is written down",
+        lambda: datetime.now(UTC).replace(tzinfo=None) >= until + WRITTEN_DOWN,
+    )
     return Minutes(settings, until - timedelta(hours=1), until)

@@ -20,7 +20,9 @@ pytestmark = pytest.mark.browser
 
 WITHIN = timedelta(minutes=9, seconds=20)
 """So long after the shop opened it is open, and no step begins."""
-COMMITS = "SELECT MIN(committed_at) AS since, MAX(committed_at) AS until FROM batches"
+COMMITS = """
+SELECT MIN(committed_at) AS since, MAX(committed_at) AS until FROM batches
+WHERE committed_at >= %(since)s AND committed_at < %(until)s"""
 
 
 @pytest.mark.parametrize("slug", over_time(FILES.dashboards.keys() - PIPELINE))
