@@ -24,28 +24,29 @@ FROM sessions
 JOIN (VALUES ROW(1), ROW(-1)) AS changes (more)
 WHERE seen_minute >= UTC_TIMESTAMP() - INTERVAL SECOND(UTC_TIMESTAMP()) + 1800 + 300 SECOND;
 
--- Sessions in the form of the tables of hours that they are added up into. Each row counts something there.
+-- Sessions in the form of the tables of hours that they are added up into. Each row counts something there. They are taken by
+-- the time at which they began: by the other index, which is narrower, MySQL would rather read all that there are.
 CREATE OR REPLACE SQL SECURITY INVOKER VIEW visits_by_session AS
 SELECT session_id, first_seen, country, device, source, currency, experiment, variant, was_known, 1 AS sessions, bounced,
        furthest_step >= 1 AS viewed, furthest_step >= 2 AS carted, furthest_step >= 3 AS checked_out,
        furthest_step >= 4 AS paid, furthest_step >= 5 AS bought, order_value_cents
-FROM sessions;
+FROM sessions IGNORE INDEX (by_seen_minute);
 
 CREATE OR REPLACE SQL SECURITY INVOKER VIEW entry_pages_by_session AS
 SELECT session_id, first_seen, country, device, source, currency, landing_page, 1 AS sessions, bounced, furthest_step >= 5 AS bought
-FROM sessions;
+FROM sessions IGNORE INDEX (by_seen_minute);
 
 CREATE OR REPLACE SQL SECURITY INVOKER VIEW visit_lengths_by_session AS
-SELECT session_id, first_seen, country, device, source, currency, seconds_spent, 1 AS sessions FROM sessions;
+SELECT session_id, first_seen, country, device, source, currency, seconds_spent, 1 AS sessions FROM sessions IGNORE INDEX (by_seen_minute);
 
 CREATE OR REPLACE SQL SECURITY INVOKER VIEW times_to_order_by_session AS
 SELECT session_id, first_seen, country, device, source, currency,
        LEAST(TIMESTAMPDIFF(MINUTE, first_seen, first_order_at), 15) AS minutes_to_order, 1 AS bought,
        TIMESTAMPDIFF(SECOND, first_seen, first_order_at) AS seconds_to_order
-FROM sessions
+FROM sessions IGNORE INDEX (by_seen_minute)
 WHERE first_order_at IS NOT NULL;
 
 CREATE OR REPLACE SQL SECURITY INVOKER VIEW promoted_orders_by_session AS
 SELECT session_id, first_seen, country, device, source, currency, promotion, 1 AS orders, order_value_cents
-FROM sessions
+FROM sessions IGNORE INDEX (by_seen_minute)
 WHERE first_order_at >= promoted_at;

@@ -127,9 +127,10 @@ LEFT JOIN (
   GROUP BY symbol
 ) AS lines_ ON lines_.symbol = pairs.symbol;
 
--- How far pairs move together: the correlation of their returns in five minutes, of 25 hours.
+-- How far pairs move together: the correlation of their returns in five minutes, of 25 hours. DISTINCT, here and below, has
+-- MySQL work out once what is read twice.
 CREATE OR REPLACE SQL SECURITY INVOKER VIEW correlations AS
-WITH returns AS (SELECT symbol, bar, log_return FROM moves WHERE step = '5m')
+WITH returns AS (SELECT DISTINCT symbol, bar, log_return FROM moves WHERE step = '5m')
 SELECT one.symbol, REPLACE(other.symbol, 'USDT', '') AS other_symbol,
        (AVG(one.log_return * other.log_return) - AVG(one.log_return) * AVG(other.log_return))
          / NULLIF(STDDEV_POP(one.log_return) * STDDEV_POP(other.log_return), 0) AS correlation
@@ -164,13 +165,15 @@ SELECT all_parts.*, 100 * (breadth + place + buying + calm) / 4 AS mood FROM all
 -- and returns of the last minutes that are three times as large as those of the hours before. `size` says by how much: a
 -- part of the price, seconds, a ratio.
 CREATE OR REPLACE SQL SECURITY INVOKER VIEW warnings_now AS
-WITH usual AS (
+WITH of_minutes AS (
+  SELECT DISTINCT symbol, bar, open, high, low, close, log_return FROM moves WHERE step = '1m'
+), usual AS (
   SELECT symbol, STDDEV_SAMP(IF(bar < (SELECT minute FROM newest) - INTERVAL 5 MINUTE, log_return, NULL)) AS usual_return,
          STDDEV_SAMP(IF(bar >= (SELECT minute FROM newest) - INTERVAL 15 MINUTE, log_return, NULL)) AS late_return
-  FROM moves WHERE step = '1m' GROUP BY symbol
+  FROM of_minutes GROUP BY symbol
 ), leaps AS (
   SELECT symbol, bar, log_return, LN(high / GREATEST(open, close)) AS above, LN(LEAST(open, close) / low) AS below
-  FROM moves WHERE step = '1m'
+  FROM of_minutes
 )
 SELECT 'leap' AS kind, symbol, bar AS since, GREATEST(ABS(COALESCE(log_return, 0)), above, below) AS size
 FROM leaps JOIN usual USING (symbol)

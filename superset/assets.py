@@ -85,6 +85,8 @@ AS_TEXT = f"IF({{0}} LIKE '%<%>%', REPLACE({{0}}, '<', '{BRACKET}'), {{0}})"
 
 PERIODS = "{periods}"
 """In a virtual dataset's SQL: stands for dashboards/periods.sql."""
+TOLD_APART = "{told_apart}"
+"""There too: stands for the columns by which its rows are told apart where a question names them (named.py)."""
 
 Dict = dict[str, Any]
 
@@ -233,7 +235,7 @@ def dataset(files: Files, name: str) -> Dict:
         recent = made.pop("recent", name)
         made["sql"] = rows_of_range(recent, hours, described)
     elif "sql" in made:
-        made["sql"] = made["sql"].replace(PERIODS, files.periods)
+        made["sql"] = made["sql"].replace(PERIODS, files.periods).replace(TOLD_APART, made.pop("told_apart", ""))
     return made
 
 

@@ -19,6 +19,7 @@ import alerts_worker
 import assets
 import grain
 import load_alerts
+import named
 
 __all__ = [
     "PIPELINE",
@@ -28,6 +29,7 @@ __all__ = [
     "assets",
     "grain",
     "load_alerts",
+    "named",
     "rendered",
     "selected",
     "sources",
@@ -44,7 +46,7 @@ def rendered(sql: str, since: str | None = None, until: str | None = None, reach
     if reach is None:
         minutes_from = datetime.now(UTC).replace(tzinfo=None) - timedelta(days=load().mysql_retention_days)
         reach = grain.Reach(minutes_from, minutes_from)
-    known = {**grain.macros(lambda: reach), "from_dttm": since, "to_dttm": until, "columns": []}
+    known = {**grain.macros(lambda: reach), "named": named.named, "from_dttm": since, "to_dttm": until, "columns": []}
     return re.sub(r"\{\{ (.*?) \}\}", lambda found: str(eval(found[1], known)), sql, flags=re.DOTALL)  # noqa: S307 (our own files)
 
 

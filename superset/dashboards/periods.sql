@@ -1,8 +1,9 @@
 -- The chosen time range, and the range of equal length before it, as `periods` (since, until, period, chosen).
 -- Superset adds a filter by the chosen range, worked out a moment later than the one here: a period's own time lies well
 -- inside the range, so that both are kept. There is no earlier period where the history does not cover it whole.
--- Join rows of both (grain.py's `earlier`) by `minute < periods.until`: a row of the earlier period then stands in the
--- chosen one too, to count as zero there (`minute >= periods.since`): with nothing in it, that one is 0, not missing.
+-- Join rows of both (grain.py's `earlier`), added up by `is_chosen`, by `is_chosen <= periods.chosen`: those of the earlier
+-- period then stand in the chosen one too, to count as zero there (`is_chosen = periods.chosen`): with nothing in it, that
+-- one is 0, not missing.
 WITH chosen AS (
   SELECT since, until, TIMESTAMPDIFF(MICROSECOND, since, until) AS length
   FROM (SELECT CAST('{{ from_dttm or "1970-01-02" }}' AS DATETIME(6)) AS since,

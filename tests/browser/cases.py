@@ -66,16 +66,21 @@ def with_hours(sql: str) -> str:
 
 def steps_of(name: str, minutes: Minutes) -> tuple[int, datetime, datetime]:
     """The length of a chart's steps in seconds; and from when until when a range has whole ones that are over."""
-    chart = FILES.charts[name]
-    at_least = assets.TIMES.get(chart["params"].get("x_axis"), grain.MINUTE)
     [coverage] = minutes.select("SELECT minutes_from, hours_until FROM coverage")
-    has_steps = chart["params"].get("x_axis") in FILES.columns(name)  # of its dataset's own, by the range's length
-    reach = None if has_steps else lambda: grain.Reach(**coverage)
-    step = grain.step_seconds(minutes.since.isoformat(), minutes.until.isoformat(), at_least, reach)
+    step = step_of(name, minutes.since, minutes.until, grain.Reach(**coverage))
     until = min(minutes.until, datetime.now(UTC).replace(tzinfo=None))
     first = -((EPOCH - minutes.since) // timedelta(seconds=step))
     last = (until - EPOCH) // timedelta(seconds=step)
     return step, EPOCH + first * timedelta(seconds=step), EPOCH + last * timedelta(seconds=step)
+
+
+def step_of(name: str, since: datetime, until: datetime, reach: grain.Reach) -> int:
+    """The length of a chart's steps, in seconds, where MySQL has this. Some datasets' steps go by the range's length
+    alone."""
+    chart = FILES.charts[name]
+    at_least = assets.TIMES.get(chart["params"].get("x_axis"), grain.MINUTE)
+    by_length = "reach=None" in FILES.datasets[chart["dataset"]].get("sql", "")
+    return grain.step_seconds(since.isoformat(), until.isoformat(), at_least, None if by_length else lambda: reach)
 
 
 def sent(rows: Mapping[str, list[dict]], titles: Mapping[str, str]) -> dict[str, float]:

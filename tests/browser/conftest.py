@@ -132,6 +132,13 @@ def logged_in(playwright: Playwright, settings: Settings) -> Iterator[BrowserCon
         yield context
 
 
+@pytest.fixture(scope="module")
+def visitor(playwright: Playwright, market: Settings) -> Iterator[BrowserContext]:
+    """The admin's browser on the stack of the market that a file of tests has."""
+    with admins_browser(playwright, market) as context:
+        yield context
+
+
 @pytest.fixture
 def tabs() -> Iterator[list[Dashboard]]:
     """The dashboards that a test has opened, each in a browser tab of its own."""
@@ -176,6 +183,11 @@ def token(api: APIRequestContext, user: str, password: str) -> str | None:
     """An access token, or None where the log-in is refused."""
     answer = api.post("/api/v1/security/login", data={"username": user, "password": password, "provider": "db"})
     return answer.json()["access_token"] if answer.ok else None
+
+
+def dataset_id(api: APIRequestContext, table: str) -> int:
+    [found] = api.get(f"/api/v1/dataset/?q=(filters:!((col:table_name,opr:eq,value:{table})))").json()["ids"]
+    return found
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ log = logging.getLogger(__name__)
 LASTS = timedelta(days=29, hours=12)
 """Half a day less than Cassandra keeps events by default."""
 QUIET, BUSY = 0.5, 200.0
-"""Events a second, in the mean."""
+"""Events a second: of the quiet shop in the mean over a day, of the busy one in the last hour."""
 SEED = 20_260_501
 AT_ONCE = 50_000  # events
 WRITERS = 6
@@ -82,9 +82,8 @@ def simulations(until: datetime, unsealed: timedelta) -> Iterator[tuple[Simulati
     """What happened, and until when: a quiet month, and then the hours that are not sealed at `until`."""
     busy_from = hour_of(until - unsealed)
     since = hour_of(until - LASTS)
-    minutes = int((until - busy_from) / timedelta(minutes=1))
     yield Simulation("ecommerce", SEED, since, QUIET, GOOD_ONES), busy_from
-    yield Simulation("ecommerce", SEED, busy_from, day_rate(BUSY, busy_from, minutes), GOOD_ONES), until
+    yield Simulation("ecommerce", SEED, busy_from, day_rate(BUSY, until - HOUR, 60), GOOD_ONES), until
 
 
 def parts(simulation: Simulation, until: datetime) -> Iterator[list[Record]]:

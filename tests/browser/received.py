@@ -32,6 +32,11 @@ ASK = """async ([url, headers, body]) => {
 }"""
 
 
+def fresh(body: str) -> str:
+    """A question that is not answered from the cache."""
+    return json.dumps({**json.loads(body), "force": True})
+
+
 class Received:
     """Begins to listen when it is made."""
 

@@ -11,23 +11,19 @@ from typing import Any
 
 import pytest
 import yaml
-from playwright.sync_api import BrowserContext, Playwright
+from playwright.sync_api import BrowserContext
 
-from local.native.stack import Stack
-from local.runtime import SERVERS
-from local.throwaway import throwaway_stack
 from settings import ROOT, Settings
 from tests.browser import figures
-from tests.browser.dashboard import Dashboard, admins_browser
+from tests.browser.dashboard import Dashboard
+from tests.browser.market import market_of
 from tests.browser.phone import assert_below_each_other
 from tests.browser.shop import select
-from tests.integration.pipeline import assert_exact, minutes_ago, output
 from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.long]
 
-PAIRS, DAYS = 12, 2
-EVENTS = 6_000
+DAYS = 2
 CASES = yaml.safe_load((ROOT / "tests/cases/market.charts.yaml").read_text())
 DEFAULT, OTHER = ("BTCUSDT", "5m"), ("ETHUSDT", "15m")
 SECONDS = {"5m": 300, "15m": 900}
@@ -65,23 +61,8 @@ SELECT open, high, low, close FROM bars WHERE symbol = %(symbol)s AND step = %(s
 
 @pytest.fixture(scope="module")
 def market() -> Iterator[Settings]:
-    """The settings of a stack of the market alone; its producer has ended, and everything is counted."""
-    with throwaway_stack((*SERVERS, "spark", "superset"), domains=("market",), producer_history_days=DAYS) as stack:
-        send(stack)
-        yield stack.settings
-
-
-def send(stack: Stack) -> None:
-    events = PAIRS * DAYS * 1_440 + EVENTS
-    words = (f"--start={minutes_ago(50).isoformat()}", f"--events={events}", "--seed=5", "--rate=50", "--late=0.02")
-    output(stack.settings, "-m", "producer", "--unpaced", *words)
-    assert_exact(stack)
-
-
-@pytest.fixture(scope="module")
-def visitor(playwright: Playwright, market: Settings) -> Iterator[BrowserContext]:
-    with admins_browser(playwright, market) as context:
-        yield context
+    with market_of(DAYS) as settings:
+        yield settings
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from stores import cassandra, mysql
 from tests.browser import month
 from tests.browser.dashboard import Dashboard
 from tests.browser.ranges import around, faults, over_time
-from tests.browser.received import ASK_AT_ONCE
+from tests.browser.received import ASK_AT_ONCE, fresh
 from tests.browser.shop import Minutes
 from tests.dashboards import PIPELINE, assets
 from tests.integration.pipeline import CATCH_UP_S, assert_exact
@@ -217,10 +217,6 @@ def test_charts_over_time_leave_nothing_out(
     dashboard.open(str(minutes))
     within = shop.since - AGO
     assert not faults(dashboard, minutes, around(shop.settings, within, minutes.until))
-
-
-def fresh(body: str) -> str:
-    return json.dumps({**json.loads(body), "force": True})
 
 
 def test_verify_looks_at_what_is_not_sealed(stack: Stack) -> None:

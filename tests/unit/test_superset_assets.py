@@ -109,7 +109,8 @@ def test_datasets_are_of_the_database(assets: Assets) -> None:
         assert dataset["schema"] == assets.domain
         assert dataset["table_name"] == name
         assert dataset.get("main_dttm_col") in {None, *columns(dataset)}
-        assert files.PERIODS not in dataset.get("sql", "")
+        for placeholder in (files.PERIODS, files.TOLD_APART):
+            assert placeholder not in dataset.get("sql", "")
 
 
 def test_minutes_and_hours_of_a_dataset_are_what_becomes_hours(assets: Assets) -> None:
