@@ -52,7 +52,9 @@ def add_up(cursor: Any, table: Table, hour: datetime) -> None:
 
 
 def remove(cursor: Any, table: Table, hour: datetime) -> None:
-    cursor.execute(f"DELETE FROM {table.name} WHERE {in_hour(table)}", (hour, hour + HOUR))  # noqa: S608 - names only
+    # Where an hour has a quarter of all rows, MySQL would rather read the whole table, and lock it against the stream.
+    by_index = f"/*+ INDEX({table.name}) */"
+    cursor.execute(f"DELETE {by_index} FROM {table.name} WHERE {in_hour(table)}", (hour, hour + HOUR))
 
 
 def in_hour(table: Table) -> str:
