@@ -156,6 +156,11 @@ bench: ## Measure rates, costs and latencies beside what people write first, on 
 	@$(LOCAL) install --all
 	@$(TEST) -m bench $(ARGS)
 
+.PHONY: bench-domains
+bench-domains: ## Measure what a second domain beside the first takes, on stacks of their own
+	@$(LOCAL) install --all
+	@$(TEST) -m bench.domains
+
 .PHONY: bench-settings
 bench-settings: ## Measure what other values of the settings would give, on stacks of their own
 	@$(LOCAL) install venv-test

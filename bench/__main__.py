@@ -9,15 +9,12 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import os
 import sys
 from dataclasses import asdict
-from datetime import UTC, datetime
 
-from bench import comparison, latency, plot
+from bench import comparison, latency, plot, results
 from settings import ROOT
 
-RESULTS = ROOT / ".local" / "bench"
 PUBLISHED = ROOT / "bench" / "published.json"
 """Form of the run -> baseline -> how many times as fast as it Tillstream is, as docs/performance.md says."""
 
@@ -45,17 +42,12 @@ def main() -> int:
     if latencies:
         print("", latency.table(latencies), sep="\n")  # noqa: T201
 
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    now = datetime.now(UTC)
-    path = RESULTS / f"{form}-{now:%Y%m%dT%H%M%SZ}.json"
     result = {
-        "at": now.isoformat(),
-        "cores": os.cpu_count(),
         "events": events,
         "rounds": [asdict(each) for each in rounds],
         "latencies": [asdict(each) for each in latencies],
     }
-    path.write_text(json.dumps(result, indent=2) + "\n")
+    path = results.keep(form, result)
     plot.draw(rounds, latencies, path.with_suffix(".svg"))
     print("", path.relative_to(ROOT), sep="\n")  # noqa: T201
 

@@ -19,8 +19,8 @@ from threading import Event as Flag
 import msgspec
 import numpy as np
 
+from bench import chart
 from bench.baselines import topic
-from bench.chart import EventsChart
 from local.native.stack import Stack
 from local.runtime import SERVERS
 from local.throwaway import throwaway_stack
@@ -98,6 +98,12 @@ def followed(read: Callable[[], int], every_s: float) -> Iterator[Counts]:
             following.result()
 
 
+def further(read: Callable[[], int]) -> Callable[[], int]:
+    """What a count says beyond what it says now."""
+    before = read()
+    return lambda: read() - before
+
+
 def creations(settings: Settings, start: Offsets, ends: Offsets) -> np.ndarray:
     """When the events between these offsets were created: seconds since the epoch, ascending."""
     decoder = msgspec.json.Decoder(Created)
@@ -116,25 +122,19 @@ def shop(settings: Settings, rate: int) -> Settings:
 
 
 def at_rate(stack: Stack, rate: int) -> Latencies:
-    """Runs a shop, and measures after WARM_UP_S for MEASURED_S."""
+    """Runs a shop, and measures after WARM_UP_S for MEASURED_S. Whatever was sent before is there by then."""
     settings = stack.settings
     start = end_offsets(settings)
-    before = sum(start.values())
-    chart = EventsChart(settings)
+    shown = chart.events(settings)
     with mysql.connected(settings, "reader", settings.domain) as connection:
-
-        def committed() -> int:
-            return (progress.aggregated(connection).aggregated or 0) - before
-
-        with (
-            followed(committed, LOOK_EVERY_S) as commits,
-            followed(lambda: chart.events() - before, CHART_EVERY_S) as sights,
-        ):
+        committed = further(lambda: progress.aggregated(connection).aggregated or 0)
+        seen = further(lambda: int(shown.read()))
+        with followed(committed, LOOK_EVERY_S) as commits, followed(seen, CHART_EVERY_S) as sights:
             stack.start("producer", settings=shop(settings, rate))
             time.sleep(WARM_UP_S + MEASURED_S)
             stack.stop("producer")
             ends = end_offsets(settings)
-            sent = sum(ends.values()) - before
+            sent = sum(ends.values()) - sum(start.values())
             deadline = time.monotonic() + DEADLINE_S
             while not sights or sights[-1][1] < sent:
                 if time.monotonic() > deadline:
@@ -156,9 +156,16 @@ def measure(rates: Sequence[int] = RATES) -> list[Latencies]:
 
 def table(latencies: Sequence[Latencies]) -> str:
     """In Markdown."""
-    heads = [f"{what} p{100 * share:.0f}" for what in ("committed", "seen") for share in SHARES]
-    lines = [f"| events/s | {' | '.join(heads)} |", "|--:" * (1 + len(heads)) + "|"]
-    for one in latencies:
-        figures = " | ".join(f"{ms / 1000:.2f} s" for ms in (*one.committed_ms, *one.seen_ms))
-        lines.append(f"| {one.rate:,} | {figures} |")
+    lines = [f"| events/s | {' | '.join(heads())} |", "|--:" * (1 + len(heads())) + "|"]
+    lines += [f"| {one.rate:,} | {' | '.join(cells(one))} |" for one in latencies]
     return "\n".join(lines)
+
+
+def heads() -> list[str]:
+    """Of a table's columns of latencies."""
+    return [f"{what} p{100 * share:.0f}" for what in ("committed", "seen") for share in SHARES]
+
+
+def cells(latencies: Latencies) -> list[str]:
+    """What is in them, in seconds."""
+    return [f"{ms / 1000:.2f} s" for ms in (*latencies.committed_ms, *latencies.seen_ms)]

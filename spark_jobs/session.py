@@ -12,8 +12,11 @@ from pyspark.sql import SparkSession
 
 from settings import INSTALL, ROOT, Settings
 
-MORE_THREADS_THAN_PARTITIONS = 2
-"""Local mode only: while one store is away, the tasks that wait for it must not take the other queries' threads."""
+
+def threads(settings: Settings) -> int:
+    """Of local mode. While one store is away, the tasks that wait for it are at most those of one query a domain; the
+    others have as many threads as a topic has partitions. A thread more is a Python worker more, and memory."""
+    return settings.kafka_partitions * (len(settings.domains) + 1)
 
 
 def build(settings: Settings) -> SparkSession:
@@ -23,8 +26,7 @@ def build(settings: Settings) -> SparkSession:
     jars = ",".join(str(jar) for jar in sorted((INSTALL / "jars" / "spark").glob("*.jar")))
     local = settings.spark_master == "local"
     here = local or "//127.0.0.1:" in settings.spark_master
-    threads = MORE_THREADS_THAN_PARTITIONS * settings.kafka_partitions * len(settings.domains)
-    master = f"local[{threads}]" if local else settings.spark_master
+    master = f"local[{threads(settings)}]" if local else settings.spark_master
     options = {
         "spark.jars": jars,
         "spark.driver.memory": settings.spark_driver_memory,

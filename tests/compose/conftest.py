@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,17 +15,22 @@ from local.ports import free_ports
 from settings import Settings
 
 
-@pytest.fixture(scope="package")
-def containers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComposeStack]:
-    """Started from nothing; gone afterwards with its volumes."""
+@contextmanager
+def started(state: Path, **overrides: object) -> Iterator[ComposeStack]:
+    """Started from nothing; gone afterwards with its volumes. `overrides` are settings."""
     if not engine.answers():
         pytest.skip("no Docker engine answers")
-    state: Path = tmp_path_factory.mktemp("state")
     [port] = free_ports(1)
     settings = Settings(state_dir=str(state), superset_port=port, producer_rate=100.0, producer_backfill_minutes=2)
-    stack = ComposeStack(settings)
+    stack = ComposeStack(replace(settings, **overrides))
     try:
         stack.up()
         yield stack
     finally:
         stack.remove()
+
+
+@pytest.fixture(scope="package")
+def containers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComposeStack]:
+    with started(tmp_path_factory.mktemp("state")) as stack:
+        yield stack

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import tarfile
 from dataclasses import replace
 from functools import partial
@@ -12,37 +11,13 @@ from pathlib import Path
 import pytest
 
 from local.compose.stack import ComposeStack
-from settings import ROOT
 from tests import waiting
+from tests.compose.commands import make, verified
 from tests.compose.inspection import inside, running
 
 pytestmark = pytest.mark.compose
 
 wait_for = partial(waiting.wait_for, look_every_s=0.5)
-FIGURE = r"verify: acknowledged=(\d+) archived=(\d+) aggregated=(\d+) .* amount_off=0"
-
-
-def make(stack: ComposeStack, *words: str) -> str:
-    """The output of a command of the front door, which must succeed."""
-    environment = {**stack.environment, "RUNTIME": "compose"}
-    done = subprocess.run(
-        ["make", *words],
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-4000:] + stack.log_tail("spark", 100)
-    return done.stdout
-
-
-def verified(stack: ComposeStack) -> int:
-    """Asserts exactness; returns how many records Kafka has acknowledged."""
-    acknowledged, archived, aggregated = (int(n) for n in re.search(FIGURE, make(stack, "verify")).groups())
-    assert archived == aggregated > 0
-    return acknowledged
 
 
 def newest_event(stack: ComposeStack) -> str:
