@@ -8,6 +8,7 @@ there are.
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import product
@@ -20,7 +21,7 @@ import contracts
 from contracts import Expectation
 from settings import Settings
 from spark_jobs import domains, rollup
-from spark_jobs.checkpoint import Checkpoint, CheckpointRefused
+from spark_jobs.checkpoint import Checkpoint, CheckpointRefused, Progress
 from spark_jobs.dedup import PASSED_OVER, Dedup
 from spark_jobs.lenient import fault, not_critical
 from spark_jobs.merge import Table, combine
@@ -39,7 +40,7 @@ from spark_jobs.seen import EVENT, ID_BYTES
 from spark_jobs.sinks import cassandra as archive_sink
 from spark_jobs.sinks.mysql import QUERY, SEEN_IDS, SEEN_KEYS, Batch, MySQLSink, now
 from spark_jobs.slices import VALIDATED, read_slices, validate_slices
-from spark_jobs.source import kept, records, trigger
+from spark_jobs.source import in_few_tasks, kept, records, trigger
 from stores import cassandra
 from stores.offsets import Offsets, records_between
 from stores.retry import Unavailable, retry
@@ -111,9 +112,7 @@ class Aggregate:
         self.sink = MySQLSink(settings)
         self.rollup = rollup.Background(settings)
         self.dedup = Dedup(self.contract.business_key)
-        self.merged_batch = -1
-        self.checkpoint_id = ""
-        self.first: Offsets = {}
+        self.progress = Progress("", -1, {})
         self.expired_at = now()
         self.caught_up_at: datetime | None = None
         """Since when (UTC, naive) there was no backlog; None while there is one."""
@@ -129,17 +128,16 @@ class Aggregate:
         self.checkpoint.check(QUERY, stored)
         has = kept(self.settings)
         if stored is None:
-            self.first = has.first
-            self.checkpoint_id = self.checkpoint.create()
-            retry(lambda: self.sink.begin(self.checkpoint_id, self.first), "MySQL")
+            self.progress = Progress(self.checkpoint.create(), -1, has.first)
+            retry(lambda: self.sink.begin(self.progress.checkpoint_id, self.progress.offsets), "MySQL")
         else:
             has.check(QUERY, stored.offsets)
-            self.first, self.checkpoint_id, self.merged_batch = stored.offsets, stored.checkpoint_id, stored.batch_id
+            self.progress = stored
             self.dedup = retry(lambda: self.sink.remembered(self.contract.business_key), "MySQL")
         self.dedup.decided = retry(
             lambda: archive_sink.passed_over(self.settings, self._partitions_held()), "Cassandra"
         )
-        self.caught_up_at = None if records_between(self.first, has.end) else now()
+        self.caught_up_at = None if records_between(self.progress.offsets, has.end) else now()
         retry(lambda: self.sink.note_expectations(expectations(self.settings.domain)), "MySQL")
 
     def renew(self, archived: Offsets) -> None:
@@ -173,7 +171,7 @@ class Aggregate:
     def start(self, spark: SparkSession, once: bool = False) -> StreamingQuery:
         """Starts the query, after `open`; `once`: it ends when it has all there is."""
         return (
-            records(spark, self.settings, self.first)
+            records(spark, self.settings, self.progress.offsets)
             .drop("key")
             .writeStream.queryName(full_name(self.settings.domain, QUERY))
             .foreachBatch(self.merge)
@@ -184,18 +182,19 @@ class Aggregate:
 
     def merge(self, frame: DataFrame, batch_id: int) -> None:
         """Merges one micro-batch; a replayed one that was merged before is skipped."""
-        if batch_id <= self.merged_batch:
+        if batch_id <= self.progress.batch_id:
             log.warning("%s: batch %d was merged before, skipped", QUERY, batch_id)
             return
-        started_at = now()
+        started_at, end = now(), self.checkpoint.end_offsets(batch_id)
+        frame = in_few_tasks(frame, records_between(self.progress.offsets, end))
         slices = frame.mapInArrow(partial(validate_slices, self.settings.domain), VALIDATED).toArrow()
         validated = read_slices(slices.column("validated").to_pylist()) if slices.num_rows else self._nothing()
-        batch = self.digest(validated, batch_id, started_at)
+        batch = self.digest(validated, batch_id, end, started_at)
         # Before the others count: should this die between the two, it is decided all the same.
         retry(lambda: archive_sink.pass_over(self.settings, self.archive, batch.passed_over), "Cassandra")
-        if not self.sink.commit(self.checkpoint_id, batch):
+        if not self.sink.commit(self.progress.checkpoint_id, batch):
             log.warning("%s: batch %d had been committed already", QUERY, batch_id)
-        self.merged_batch = batch_id
+        self.progress = replace(self.progress, batch_id=batch_id, offsets=end)
         self.dedup.add(batch.seen[SEEN_IDS], batch.seen[SEEN_KEYS])
         took_all = batch.records < TOOK_ALL * self.settings.spark_max_offsets_per_trigger
         self.caught_up_at = (self.caught_up_at or now()) if took_all else None
@@ -207,8 +206,8 @@ class Aggregate:
         source = {"partition": pl.Int32(), "offset": pl.Int64(), "digest": pl.UInt64(), "sample": pl.String()}
         return pl.DataFrame(schema=schema | source)
 
-    def digest(self, validated: pl.DataFrame, batch_id: int, started_at: datetime) -> Batch:
-        """A micro-batch from validated records."""
+    def digest(self, validated: pl.DataFrame, batch_id: int, end: Offsets, started_at: datetime) -> Batch:
+        """A micro-batch from validated records; `end` are the offsets after it."""
         # In Kafka's order: of two events with one id in one micro-batch, the one that came first counts.
         good = with_minute(validated.filter(pl.col("reject").is_null()).sort("partition", "offset"))
         good = self.dedup.outcomes(good)
@@ -216,7 +215,7 @@ class Aggregate:
         ids, keys = self.dedup.new(good)
         return Batch(
             batch_id=batch_id,
-            end=self.checkpoint.end_offsets(batch_id),
+            end=end,
             records=validated.height,
             aggregated=events.height,
             rejected=validated.height - good.height,

@@ -24,7 +24,7 @@ from spark_jobs.checkpoint import Checkpoint, CheckpointRefused, Progress, told
 from spark_jobs.query_progress import full_name
 from spark_jobs.sinks import cassandra as cassandra_sink
 from spark_jobs.slices import validated, worker_validator
-from spark_jobs.source import kept, records, trigger
+from spark_jobs.source import in_few_tasks, kept, records, trigger
 from stores import cassandra, dead_letter
 from stores.offsets import from_json, records_between, to_json
 from stores.retry import Unavailable, retry
@@ -156,11 +156,13 @@ class Archive:
 
     def write(self, frame: DataFrame, batch_id: int) -> None:
         """Writes one micro-batch; a replayed one is written again, and counted once."""
-        rejected = retry(lambda: self._run(frame), f"{QUERY}: batch {batch_id}")
-        if batch_id <= self.progress.batch_id:
+        again, end = batch_id <= self.progress.batch_id, self.checkpoint.end_offsets(batch_id)
+        number = records_between(self.progress.offsets, end)
+        tasks = frame if again else in_few_tasks(frame, number)
+        rejected = retry(lambda: self._run(tasks), f"{QUERY}: batch {batch_id}")
+        if again:
             return
-        end = self.checkpoint.end_offsets(batch_id)
-        self.totals["records"] += records_between(self.progress.offsets, end)
+        self.totals["records"] += number
         self.totals["rejected"] += rejected
         self.progress = replace(self.progress, batch_id=batch_id, offsets=end)
         retry(self._note, "Cassandra")

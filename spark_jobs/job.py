@@ -104,7 +104,7 @@ class Domain:
         """Where each query starts that can be started."""
         if self.is_refused or self.again_at is not None:
             return {}
-        return {ARCHIVE: self.archive.progress.offsets, AGGREGATE: self.aggregate.first}
+        return {ARCHIVE: self.archive.progress.offsets, AGGREGATE: self.aggregate.progress.offsets}
 
     def start(self, spark: SparkSession) -> None:
         """Starts the queries, after `open`."""

@@ -19,6 +19,12 @@ def threads(settings: Settings) -> int:
     return settings.kafka_partitions * (len(settings.domains) + 1)
 
 
+def workers_kept(settings: Settings) -> int:
+    """Idle Python workers that are not ended: as many as one domain's queries have tasks with a backlog, or as all
+    queries have without one (see source.in_few_tasks)."""
+    return 2 * max(settings.kafka_partitions, len(settings.domains))
+
+
 def build(settings: Settings) -> SparkSession:
     """A session that runs all domains' queries side by side; times are UTC."""
     os.environ["PYSPARK_PYTHON"] = sys.executable  # workers of the same virtual environment
@@ -39,6 +45,7 @@ def build(settings: Settings) -> SparkSession:
         "spark.sql.execution.arrow.maxBytesPerBatch": str(16 * 1024 * 1024),
         # A worker that was started is kept: it holds the validator and the stores' connections.
         "spark.python.worker.reuse": "true",
+        "spark.python.factory.idleWorkerMaxPoolSize": str(workers_kept(settings)),
         "spark.python.daemon.module": "spark_jobs.daemon",
         "spark.sql.streaming.minBatchesToRetain": "10",
         # The second compiler would take a third of a core for minutes, to speed up what little the JVM does here.

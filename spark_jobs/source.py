@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import ceil
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
@@ -14,6 +15,9 @@ from spark_jobs.validation import MAX_RECORD_BYTES
 from stores.kafka import bounds
 from stores.offsets import Offsets
 from stores.retry import retry
+
+RECORDS_OF_A_TASK = 2_000
+"""A task alone takes as long as validating some hundred records, and a Python worker's memory."""
 
 
 def records(spark: SparkSession, settings: Settings, start: Offsets) -> DataFrame:
@@ -42,6 +46,16 @@ def records(spark: SparkSession, settings: Settings, start: Offsets) -> DataFram
         "offset",
         "timestamp",
     )
+
+
+def tasks(records: int) -> int:
+    """How many tasks a micro-batch has work for, at least one."""
+    return max(1, ceil(records / RECORDS_OF_A_TASK))
+
+
+def in_few_tasks(frame: DataFrame, records: int) -> DataFrame:
+    """A micro-batch of so many records, in no more tasks than it has work for, and than it has partitions."""
+    return frame.coalesce(tasks(records))
 
 
 def starting_offsets(topic: str, offsets: Offsets) -> str:

@@ -54,7 +54,7 @@ def together(candles: Iterable[Candle]) -> Candle:
     )
 
 
-@lru_cache(maxsize=64)
+@lru_cache(prices.DAYS_KEPT)
 def of_day(pair: Pair, trades_a_minute: float, day: int) -> list[Candle]:
     """The candles of a day that nobody has followed, as the exchange knows them."""
     rng, candles = prices.dice(pair.symbol, "candles", day), []

@@ -15,7 +15,7 @@ from itertools import accumulate
 from math import exp, pi, prod, sin, sqrt
 from typing import NamedTuple
 
-from producer.domains.market.pairs import Pair
+from producer.domains.market.pairs import PAIRS, Pair
 
 MINUTE_MS = 60_000
 MINUTES_A_DAY = 1_440
@@ -33,6 +33,8 @@ BUSIER_BY = 0.35
 BUSIEST_HOUR = 15
 WHIM = 0.4
 """How much more or less is traded from minute to minute: standard deviation of its logarithm."""
+DAYS_KEPT = 2 * len(PAIRS)
+"""So many days of single pairs are kept in memory: of each pair the one that is told, and the one before."""
 
 
 class Minute(NamedTuple):
@@ -95,7 +97,7 @@ def season(minute: int) -> float:
     return 1 + BUSIER_BY * sin(2 * pi * (minute % MINUTES_A_DAY / MINUTES_A_DAY - (BUSIEST_HOUR - 6) / 24))
 
 
-@lru_cache(maxsize=64)
+@lru_cache(DAYS_KEPT)
 def minutes_of(pair: Pair, day: int) -> list[Minute]:
     """The minutes of a day, counted since the epoch, without what is out of the ordinary (producer.domains.market.
     extremes)."""
