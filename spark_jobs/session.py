@@ -43,7 +43,7 @@ def build(settings: Settings) -> SparkSession:
         "spark.scheduler.mode": "FAIR",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.execution.arrow.maxBytesPerBatch": str(16 * 1024 * 1024),
-        # A worker that was started is kept: it holds the validator and the stores' connections.
+        # Workers that were started are kept, as many as are needed: they hold validators and the stores' connections.
         "spark.python.worker.reuse": "true",
         "spark.python.factory.idleWorkerMaxPoolSize": str(workers_kept(settings)),
         "spark.python.daemon.module": "spark_jobs.daemon",
