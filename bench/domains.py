@@ -58,13 +58,21 @@ class Found:
 
 @contextmanager
 def sent(settings: Settings) -> Iterator[psutil.Process]:
-    """A producer beside the stack's, of another domain and with another rate; its history is through from the
-    beginning."""
+    """A producer beside the stack's, of another domain and with another rate. It is another than the one that sent the
+    history, as the first domain's is."""
+    with producing(settings):
+        come_to_the_present(settings)
+    prove(settings, DEADLINE_S)
+    with producing(settings) as process:
+        yield process
+
+
+@contextmanager
+def producing(settings: Settings) -> Iterator[psutil.Process]:
+    """A producer of these settings; it has ended when this has."""
     command, environment = [sys.executable, "-m", "producer"], {**os.environ, **as_environment(settings)}
     with subprocess.Popen(command, cwd=ROOT, env=environment) as process:
         try:
-            come_to_the_present(settings)
-            prove(settings, DEADLINE_S)
             yield psutil.Process(process.pid)
         finally:
             process.terminate()
