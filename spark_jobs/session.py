@@ -21,6 +21,7 @@ JVM_OPTIONS = (
     "-Xmn48m",
     "-XX:MinHeapFreeRatio=20",
     "-XX:MaxHeapFreeRatio=40",
+    "-Duser.timezone=UTC",
 )
 MALLOC = {"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": str(128 * 1024)}
 """For glibc, in the environment of the JVM, executors and workers: what a large micro-batch took is given back. By
@@ -63,7 +64,7 @@ def build(settings: Settings) -> SparkSession:
         "spark.python.factory.idleWorkerMaxPoolSize": str(workers_kept(settings)),
         "spark.python.daemon.module": "spark_jobs.daemon",
         "spark.sql.streaming.minBatchesToRetain": "10",
-        "spark.driver.extraJavaOptions": " ".join((*JVM_OPTIONS, "-Duser.timezone=UTC")),
+        "spark.driver.extraJavaOptions": " ".join(JVM_OPTIONS),
         "spark.sql.adaptive.enabled": "false",  # one narrow stage: nothing to adapt
         "spark.sql.streaming.metricsEnabled": "false",
         # By default every file of a checkpoint is written by way of 11 child processes (readlink, chmod).
