@@ -92,7 +92,7 @@ class Settings:
     )
     domains: tuple[str, ...] = setting(
         ("ecommerce",),
-        "The domains that run side by side",
+        "The domains that run side by side; a stack that was started keeps to its own until this is set",
         Allowed(
             lambda names: 0 < len(names) == len(set(names)) and set(names) <= set(DOMAINS),
             "names of files in contracts/, each once, with commas between them",
@@ -293,21 +293,25 @@ def meant(name: str) -> str | None:
     return near[0] if near and name not in known else None
 
 
+def given(environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What is set in the environment or, where it is not there, in `.env`; other programs' names are among it."""
+    return {**read_env_file(ENV_FILE), **(os.environ if environment is None else environment)}
+
+
 def load(environment: Mapping[str, str] | None = None) -> Settings:
     """Settings from the environment and `.env`. Raises SettingError for a value that is not allowed and, in `.env`, for
     a name by which a setting must be meant; in the environment it may be another program's."""
-    in_file = read_env_file(ENV_FILE)
-    given = {**in_file, **(os.environ if environment is None else environment)}
+    texts = given(environment)
     for before, name in RENAMED.items():
-        if before in given:
+        if before in texts:
             raise SettingError(f"{before} is called {name} now")
-    for name in in_file:
+    for name in read_env_file(ENV_FILE):
         if nearest := meant(name):
             raise SettingError(f"{name} in .env is no setting (docs/settings.md lists them); the nearest is {nearest}")
     values = {
-        f.name: _parse(f.name.upper(), str(f.type), f.metadata["allowed"], given[f.name.upper()])
+        f.name: _parse(f.name.upper(), str(f.type), f.metadata["allowed"], texts[f.name.upper()])
         for f in fields(Settings)
-        if f.name.upper() in given
+        if f.name.upper() in texts
     }
     return Settings(**values)
 

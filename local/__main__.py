@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import settings as settings_module
-from local import settings_docs
+from local import kept_domains, settings_docs
 from local.backup import backup, restore
 from local.choice import chosen
 from local.compose import engine
@@ -25,7 +25,7 @@ from local.native.install import PARTS, STACK_PARTS, install, locked, python_of,
 from local.native.preflight import preflight
 from local.runtime import SERVERS, SERVICES, Runtime, switched_on
 from local.steps import StepError
-from settings import DOMAINS, ROOT, SettingError, Settings
+from settings import DOMAINS, ROOT, SettingError, Settings, as_environment
 
 PASSED_ON = ("verify", "events", "incident", "rebuild", "report")
 
@@ -35,7 +35,7 @@ def say(text: str = "") -> None:
     sys.stdout.flush()
 
 
-def continue_in_environment(*arguments: str) -> None:
+def continue_in_environment(settings: Settings, *arguments: str) -> None:
     """Becomes the same program, run by the installed environment; returns where it is that already."""
     if importlib.util.find_spec("supervisor") is None or arguments:
         program = python_of("pipeline")
@@ -43,14 +43,14 @@ def continue_in_environment(*arguments: str) -> None:
             raise StepError("nothing is installed yet: run 'make up'")
         words = [str(program), "-m", "local", *(arguments or sys.argv[1:])]
         # What was decided, and said, is decided for the new program, too.
-        os.execve(program, words, {**os.environ, "RUNTIME": "native"})  # noqa: S606
+        os.execve(program, words, {**os.environ, **as_environment(settings)})  # noqa: S606
 
 
 def stack_of(settings: Settings) -> Runtime:
     """The stack, as its runtime keeps it."""
     if settings.runtime == "compose":
         return ComposeStack(settings)
-    continue_in_environment()
+    continue_in_environment(settings)
     from local.native.stack import Stack
 
     return Stack(settings)
@@ -64,13 +64,14 @@ def up(settings: Settings, services: list[str]) -> None:
         return
     preflight(settings)
     install()
-    continue_in_environment("start", *(["--services", ",".join(services)] if services else []))
+    continue_in_environment(settings, "start", *(["--services", ",".join(services)] if services else []))
 
 
 def start(settings: Settings, services: list[str]) -> None:
     stack = stack_of(settings)
     names = services or switched_on(settings)
     with locked(settings.path("run", "lock"), "start"):
+        kept_domains.keep(settings.path("run"), settings.domains)
         stack.up(names)
     if "superset" in names:
         say()
@@ -201,7 +202,8 @@ def main(arguments: list[str]) -> int:
         case "settings":
             settings_docs.write()
             return 0
-    settings = replace(settings, runtime=chosen(settings))
+    notes = [settings.path("run"), *([given.folder] if given.verb == "restore" else [])]
+    settings = replace(settings, runtime=chosen(settings), domains=kept_domains.chosen(settings, *notes))
     match given.verb:
         case "preflight":
             if settings.runtime == "compose":
@@ -235,6 +237,7 @@ def main(arguments: list[str]) -> int:
             say(f"The backup is in {backup(stack, given.folder and given.folder.absolute())}")
         case "restore":
             restore(stack, given.folder.absolute())
+            kept_domains.keep(settings.path("run"), settings.domains)
         case "replay":
             return stack.replay()
         case "report":

@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 
+from local import kept_domains
 from local.runtime import SERVICES, Runtime, switched_on
 from local.steps import StepError
 from settings import ROOT
@@ -60,6 +61,7 @@ def backup(stack: Runtime, folder: Path | None = None) -> Path:
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True, mode=0o700)
     (unfinished / KAFKA_ID).write_text(kafka_id)
+    kept_domains.keep(unfinished, stack.settings.domains)
     with stopped(stack, otherwise=()):
         for part in (*STORES, *SOURCE):
             log.info("%-16s is copied", part)

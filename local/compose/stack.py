@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import IO
 
 import settings as settings_module
+from local import kept_domains
 from local.compose import engine
 from local.runtime import NO_PRODUCER, SERVERS, ServiceStatus, beside_spark, cluster_id, switched_on
 from local.steps import StepError
-from settings import ROOT, Settings, as_environment, read_env_file
+from settings import ROOT, Settings, as_environment
 
 DEFAULT_PROJECT = "tillstream"
 WAIT_S = 400
@@ -43,8 +44,7 @@ def state(container: dict[str, str]) -> str:
 def project(settings: Settings) -> str:
     """The Compose project's name: for the default state folder what Compose takes, else one of its own."""
     if settings.path() == Settings().path():
-        given = {**read_env_file(settings_module.ENV_FILE), **os.environ}
-        return given.get("COMPOSE_PROJECT_NAME") or DEFAULT_PROJECT
+        return settings_module.given().get("COMPOSE_PROJECT_NAME") or DEFAULT_PROJECT
     return f"{DEFAULT_PROJECT}-{hashlib.sha256(str(settings.path()).encode()).hexdigest()[:12]}"
 
 
@@ -146,9 +146,11 @@ class ComposeStack:
     def remove(self) -> None:
         self._do(*EVERY_PROFILE, "down", "--remove-orphans", "--volumes")
         shutil.rmtree(folder(self.settings.path()), ignore_errors=True)
-        (self.settings.path("run") / "lock").unlink(missing_ok=True)
+        run = self.settings.path("run")
+        for ours in (run / "lock", kept_domains.note_in(run)):
+            ours.unlink(missing_ok=True)
         with contextlib.suppress(OSError):  # not there, or a native stack's
-            self.settings.path("run").rmdir()
+            run.rmdir()
             self.settings.path().rmdir()
 
     def _do(self, *words: str) -> None:

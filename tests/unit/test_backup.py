@@ -53,7 +53,7 @@ def test_everything_is_copied_while_nothing_runs(tmp_path: Path) -> None:
     stack = FakeStack(("kafka", "spark"))
     folder = backup(stack, tmp_path / "kept")
     assert stack.done == ["down", *STORES, *SOURCE, "up kafka spark"]
-    assert {path.name for path in folder.iterdir()} == {"kafka_id", *map(file_of, (*STORES, *SOURCE))}
+    assert {path.name for path in folder.iterdir()} == {"kafka_id", "domains", *map(file_of, (*STORES, *SOURCE))}
 
 
 def test_what_is_not_whole_is_no_backup(tmp_path: Path) -> None:

@@ -1,0 +1,126 @@
+"""A stack that was started with other domains than the default keeps to them, until DOMAINS says otherwise."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import settings
+from local import __main__ as front_door
+from local.compose import engine
+from local.compose.stack import ComposeStack
+from local.kept_domains import keep
+from settings import Settings
+
+
+class Asked:
+    """A stack that only notes with which domains it was made; its data can be put back."""
+
+    password_path = Path("password")
+
+    def __init__(self, of: Settings) -> None:
+        self.settings = of
+
+    def __getattr__(self, _name: str) -> Any:
+        return lambda *_words: 0
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("RUNTIME", "native")
+    monkeypatch.setattr(front_door, "restore", lambda _stack, _folder: None)
+    return tmp_path / "state"
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
+    """The domains of each stack of which something was wanted."""
+    found: list[tuple[str, ...]] = []
+
+    def stack_of(of: Settings) -> Asked:
+        found.append(of.domains)
+        return Asked(of)
+
+    monkeypatch.setattr(front_door, "stack_of", stack_of)
+    return found
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *words: str, domains: str | None = None) -> None:
+    with monkeypatch.context() as once:
+        if domains is not None:
+            once.setenv("DOMAINS", domains)
+        front_door.main(list(words))
+
+
+@pytest.mark.parametrize("words", [["verify"], ["down"], ["restart", "spark"], ["start"]], ids=" ".join)
+def test_commands_are_about_the_domains_that_were_started(
+    words: list[str],
+    asked: list[tuple[str, ...]],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    run(monkeypatch, "start", domains="market")
+    caplog.set_level(logging.INFO, "local")
+    run(monkeypatch, *words)
+    assert asked == [("market",), ("market",)]
+    assert "domains          market: the stack has been started" in caplog.text
+
+
+def test_what_is_set_goes_before_and_is_kept_only_by_a_start(
+    asked: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "local")
+    run(monkeypatch, "start", domains="market")
+    run(monkeypatch, "verify", domains="ecommerce")
+    run(monkeypatch, "verify")
+    settings.ENV_FILE.write_text("DOMAINS=market,ecommerce\n")
+    run(monkeypatch, "start")
+    settings.ENV_FILE.unlink()
+    run(monkeypatch, "verify")
+    run(monkeypatch, "start", domains="ecommerce")
+    caplog.clear()
+    run(monkeypatch, "verify")
+    both, shop = ("market", "ecommerce"), ("ecommerce",)
+    assert asked == [("market",), shop, ("market",), both, both, shop, shop]
+    assert caplog.text == "", "the default needs no word"
+
+
+@pytest.mark.parametrize(
+    ("noted", "expected"),
+    [(None, ("ecommerce",)), (("gone",), ("ecommerce",)), (("gone", "market"), ("market",))],
+    ids=str,
+)
+def test_a_domain_whose_files_are_gone_is_not_asked_for(
+    noted: tuple[str, ...] | None,
+    expected: tuple[str, ...],
+    state: Path,
+    asked: list[tuple[str, ...]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if noted:
+        keep(state / "run", noted)
+    run(monkeypatch, "verify")
+    assert asked == [expected]
+
+
+def test_an_empty_stack_takes_the_backup_s_domains_and_one_with_data_its_own(
+    tmp_path: Path, asked: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(tmp_path, ("market",))
+    run(monkeypatch, "restore", str(tmp_path))
+    run(monkeypatch, "verify")
+    run(monkeypatch, "start", domains="ecommerce,market")
+    run(monkeypatch, "restore", str(tmp_path))
+    assert asked == [("market",), ("market",), ("ecommerce", "market"), ("ecommerce", "market")]
+
+
+def test_containers_forget_with_their_data(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "answers", lambda: True)
+    monkeypatch.setattr(ComposeStack, "compose", lambda *_words: 0)
+    keep(state / "run", ("market",))
+    ComposeStack(Settings(state_dir=str(state))).remove()
+    assert not state.exists()
