@@ -237,7 +237,6 @@ def main(arguments: list[str]) -> int:
             say(f"The backup is in {backup(stack, given.folder and given.folder.absolute())}")
         case "restore":
             restore(stack, given.folder.absolute())
-            kept_domains.keep(settings.path("run"), settings.domains)
         case "replay":
             return stack.replay()
         case "report":

@@ -86,6 +86,7 @@ def restore(stack: Runtime, folder: Path, services: Collection[str] | None = Non
             "restore it into an empty stack ('make clean' removes all data of this one)"
         )
     with stopped(stack, otherwise=switched_on(stack.settings) if services is None else services):
+        kept_domains.keep(stack.settings.path("run"), stack.settings.domains)
         # Kafka last: as long as it is not there, an interrupted restore is told from one that kept a newer Kafka.
         for part in STORES if kafka_id else (*STORES, *reversed(SOURCE)):
             log.info("%-16s is put back", part)

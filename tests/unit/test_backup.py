@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import settings
 from local.backup import SOURCE, STORES, backup, file_of, restore
 from local.runtime import ServiceStatus, cluster_id
 from local.steps import StepError
@@ -42,6 +43,12 @@ class FakeStack:
     def unpack(self, part: str, file: Path) -> None:
         assert file.exists()
         self.done.append(part)
+
+
+@pytest.fixture(autouse=True)
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The state folder is the test's own."""
+    monkeypatch.setattr(settings, "ROOT", tmp_path)
 
 
 @pytest.fixture

@@ -10,19 +10,27 @@ import pytest
 
 import settings
 from local import __main__ as front_door
-from local.compose import engine
+from local.backup import KAFKA_ID, SOURCE, STORES, file_of
 from local.compose.stack import ComposeStack
 from local.kept_domains import keep
+from local.runtime import ServiceStatus
+from local.steps import StepError
 from settings import Settings
 
 
 class Asked:
-    """A stack that only notes with which domains it was made; its data can be put back."""
+    """A stack without data that only notes with which domains it was made."""
 
     password_path = Path("password")
 
     def __init__(self, of: Settings) -> None:
         self.settings = of
+
+    def status(self) -> list[ServiceStatus]:
+        return []
+
+    def kafka_id(self) -> None:
+        return None
 
     def __getattr__(self, _name: str) -> Any:
         return lambda *_words: 0
@@ -32,7 +40,6 @@ class Asked:
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("STATE_DIR", str(tmp_path / "state"))
     monkeypatch.setenv("RUNTIME", "native")
-    monkeypatch.setattr(front_door, "restore", lambda _stack, _folder: None)
     return tmp_path / "state"
 
 
@@ -47,6 +54,16 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
 
     monkeypatch.setattr(front_door, "stack_of", stack_of)
     return found
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Path:
+    """A backup of the market."""
+    folder = tmp_path / "backup"
+    keep(folder, ("market",))
+    for name in (KAFKA_ID, *map(file_of, (*STORES, *SOURCE))):
+        (folder / name).touch()
+    return folder
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *words: str, domains: str | None = None) -> None:
@@ -108,18 +125,30 @@ def test_a_domain_whose_files_are_gone_is_not_asked_for(
 
 
 def test_an_empty_stack_takes_the_backup_s_domains_and_one_with_data_its_own(
-    tmp_path: Path, asked: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
+    copied: Path, asked: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keep(tmp_path, ("market",))
-    run(monkeypatch, "restore", str(tmp_path))
+    run(monkeypatch, "restore", str(copied))
     run(monkeypatch, "verify")
     run(monkeypatch, "start", domains="ecommerce,market")
-    run(monkeypatch, "restore", str(tmp_path))
+    run(monkeypatch, "restore", str(copied))
     assert asked == [("market",), ("market",), ("ecommerce", "market"), ("ecommerce", "market")]
 
 
+def test_a_restore_whose_start_fails_is_gone_on_with_in_the_backup_s_domains(
+    copied: Path, asked: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_words: object) -> None:
+        raise StepError("a port is taken")
+
+    with monkeypatch.context() as once:
+        once.setattr(Asked, "up", fails, raising=False)
+        with pytest.raises(StepError, match="a port is taken"):
+            front_door.main(["restore", str(copied)])
+    run(monkeypatch, "start")
+    assert asked == [("market",), ("market",)]
+
+
 def test_containers_forget_with_their_data(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "answers", lambda: True)
     monkeypatch.setattr(ComposeStack, "compose", lambda *_words: 0)
     keep(state / "run", ("market",))
     ComposeStack(Settings(state_dir=str(state))).remove()
